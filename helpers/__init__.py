@@ -1,0 +1,1 @@
+"""What several notebooks use: data, cells, training, metrics, plotting and claims."""

@@ -1,0 +1,170 @@
+"""Seeds, threads and one small training loop.
+
+The loop is the one that notebook 1 writes out by hand, with what a longer training needs besides:
+a progress bar, early stopping on validation data, and the best weights kept, also on Ctrl-C.
+"""
+
+import copy
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+
+def set_up(seed: int = 0, threads: int = 1) -> None:
+    """Start a notebook: seeds, thread count, number format and figure style.
+
+    Args:
+        seed: seed of Python's, NumPy's and PyTorch's generators.
+        threads: torch threads. Small recurrent nets run best on one: their matrix products are
+            too small to share, and two threads that wait for each other on a busy machine can
+            slow the same loop down many times.
+    """
+    from helpers import plotting  # here, so that training without figures needs no matplotlib
+
+    seed_everything(seed)
+    torch.set_num_threads(threads)
+    np.set_printoptions(precision=4, suppress=True)
+    torch.set_printoptions(precision=4, sci_mode=False)
+    plotting.use_style()
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python's, NumPy's and PyTorch's global generators with one number."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+@dataclass
+class History:
+    """What `fit` saw, one entry an epoch.
+
+    Attributes:
+        train_loss: mean training loss, in the units of the loss function.
+        valid_loss: mean loss on the validation batches.
+        best_epoch: index (from 0) of the epoch whose weights the model has now; None when no
+            epoch was finished.
+        stopped: why the training ended: "epochs", "patience" or "interrupted".
+    """
+
+    train_loss: list[float] = field(default_factory=list)
+    valid_loss: list[float] = field(default_factory=list)
+    best_epoch: int | None = None
+    stopped: str = "epochs"
+
+
+def fit(
+    model: nn.Module,
+    train_batches: Iterable,
+    valid_batches: Iterable,
+    *,
+    loss: Callable[[nn.Module, object], torch.Tensor],
+    optimizer: torch.optim.Optimizer,
+    epochs: int,
+    patience: int | None = None,
+    clip_norm: float | None = None,
+    scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
+    progress: bool = True,
+) -> History:
+    """Train with early stopping on validation data; the model ends with its best weights.
+
+    Args:
+        model: changed in place. It is left in evaluation mode.
+        train_batches: iterated once an epoch; shuffling is the iterable's own business.
+        valid_batches: iterated once an epoch without gradients. Never pass test data here: what
+            early stopping has seen cannot judge the model any more.
+        loss: ``loss(model, batch)`` gives the mean loss of one batch, a scalar tensor.
+        optimizer: over the model's parameters.
+        epochs: the most passes over the training batches, at least 1.
+        patience: stop after this many epochs in a row without a lower validation loss.
+        clip_norm: rescale the gradient to this norm when it is longer.
+        scheduler: stepped once an epoch.
+        progress: show a bar (the environment variable TQDM_DISABLE=1 hides every bar).
+
+    Returns:
+        History of the losses. Ctrl-C ends the training early, keeps the best weights so far and
+        says so.
+
+    Raises:
+        ValueError: no epochs, empty batches, or a validation loss that was never a finite number.
+        FloatingPointError: the training loss became NaN or infinite; the best weights so far
+            are restored first.
+    """
+    if epochs < 1:
+        raise ValueError(f"expected epochs to be at least 1, got {epochs}")
+    if patience is not None and patience < 1:
+        raise ValueError(f"expected patience to be None or at least 1, got {patience}")
+    history = History()
+    lowest, best_weights = float("inf"), None
+    bar = tqdm(range(epochs), desc="training", unit="epoch", disable=not progress, leave=False)
+    try:
+        for epoch in bar:
+            history.train_loss.append(
+                _train_epoch(model, train_batches, loss, optimizer, clip_norm)
+            )
+            history.valid_loss.append(mean_loss(model, valid_batches, loss))
+            if scheduler is not None:
+                scheduler.step()
+            if history.valid_loss[-1] < lowest:
+                lowest, history.best_epoch = history.valid_loss[-1], epoch
+                best_weights = copy.deepcopy(model.state_dict())
+            bar.set_postfix(train=history.train_loss[-1], valid=history.valid_loss[-1])
+            if patience is not None and epoch - (history.best_epoch or 0) >= patience:
+                history.stopped = "patience"
+                break
+    except KeyboardInterrupt:
+        history.stopped = "interrupted"
+        kept = "no epoch was finished: the weights are as the last batch left them"
+        if history.best_epoch is not None:
+            kept = f"kept the best weights so far, of epoch {history.best_epoch + 1}"
+        print(f"interrupted after {len(history.valid_loss)} epochs; {kept}")
+    finally:
+        bar.close()
+        if best_weights is not None:
+            model.load_state_dict(best_weights)
+        model.eval()
+    if best_weights is None and history.stopped != "interrupted":
+        raise ValueError(
+            f"expected a finite validation loss in at least one epoch, got {history.valid_loss}"
+        )
+    return history
+
+
+def _train_epoch(model, batches, loss, optimizer, clip_norm) -> float:
+    model.train()
+    total, count = 0.0, 0
+    for batch in batches:
+        optimizer.zero_grad()
+        value = loss(model, batch)
+        if not torch.isfinite(value):
+            raise FloatingPointError(
+                f"the training loss became {value.item()} in batch {count + 1}; "
+                "a smaller learning rate or clip_norm may help"
+            )
+        value.backward()
+        if clip_norm is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+        optimizer.step()
+        total, count = total + value.item(), count + 1
+    if count == 0:
+        raise ValueError("expected at least one training batch, got none")
+    return total / count
+
+
+@torch.no_grad()
+def mean_loss(model: nn.Module, batches: Iterable, loss: Callable) -> float:
+    """Mean of ``loss(model, batch)`` over the batches, in evaluation mode, without gradients.
+
+    Raises:
+        ValueError: there is no batch.
+    """
+    model.eval()
+    values = [loss(model, batch).item() for batch in batches]
+    if not values:
+        raise ValueError("expected at least one validation batch, got none")
+    return float(np.mean(values))

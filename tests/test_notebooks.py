@@ -1,0 +1,236 @@
+"""What must be true of every saved notebook, besides that it runs.
+
+Strict comparison of outputs passes vacuously on a cell without an execution count, on a skipped
+cell, or where nothing was saved; the hygiene tests close these holes. The structure tests keep
+the skeleton that readers know from one notebook to the next.
+"""
+
+import base64
+import itertools
+import re
+import statistics
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+IDS = [path.stem for path in PATHS]
+each = pytest.mark.parametrize("path", PATHS, ids=IDS)
+
+MACHINE_PATH = re.compile(r"(/home/|/root/|/tmp/|/work/|/Users/|[A-Z]:\\\\|site-packages)")
+OBJECT_ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")
+ALLOWED_TAGS = {"nbval-ignore-output"}
+LAST_SECTIONS = ["Claims", "Summary", "Exercises", "References"]
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(path):
+    return [cell for cell in read(path).cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+def text_of(path):
+    return "\n\n".join(c.source for c in read(path).cells if c.cell_type == "markdown")
+
+
+def outputs_of(path):
+    return [(cell, output) for cell in code_cells(path) for output in cell.outputs]
+
+
+def length(cell):
+    return sum(1 for line in cell.source.splitlines() if line.strip())
+
+
+def test_there_are_notebooks():
+    assert PATHS
+
+
+# --- hygiene -----------------------------------------------------------------------------------
+
+
+@each
+def test_valid_and_executed_once_in_order(path):
+    nbformat.validate(read(path))
+    counts = [cell.execution_count for cell in code_cells(path)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@each
+def test_no_cell_escapes_comparison(path):
+    for cell in read(path).cells:
+        tags = {tag for tag in cell.metadata.get("tags", []) if not tag.startswith("taught-")}
+        assert tags <= ALLOWED_TAGS, f"unknown tags {tags - ALLOWED_TAGS} on: {cell.source[:60]}"
+
+
+@each
+def test_no_errors_warnings_or_progress_bars(path):
+    for cell, output in outputs_of(path):
+        where = cell.source[:60]
+        assert output.output_type != "error", f"a saved error in: {where}"
+        assert output.get("name") != "stderr", f"a warning or progress bar in: {where}"
+        for mime in output.get("data", {}):
+            assert "widget" not in mime, f"widget debris in: {where}"
+    assert "widgets" not in read(path).metadata
+
+
+@each
+def test_nothing_of_one_machine_is_saved(path):
+    for cell, output in outputs_of(path):
+        data = output.get("data", {})
+        texts = [output.get("text", "")]
+        texts += [text for mime, text in data.items() if mime.startswith("text/")]
+        for text in texts:
+            for pattern in (MACHINE_PATH, OBJECT_ADDRESS):
+                assert not pattern.search(text), f"{pattern.search(text)} in: {cell.source[:60]}"
+    assert set(read(path).metadata) <= {"kernelspec", "language_info"}
+    assert "execution" not in str([cell.metadata for cell in read(path).cells])
+
+
+@each
+def test_no_review_is_quoted(path):
+    """No saved text holds ten words in a row of a review."""
+    from helpers import data
+
+    def runs(text, n=10):
+        words = re.findall(r"[a-z0-9']+", text.lower())
+        return {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
+
+    quoted = set().union(*(runs(text) for text in data.load_reviews()["text"]))
+    for cell in read(path).cells:
+        saved = [cell.source]
+        for output in cell.get("outputs", []):
+            saved.append(output.get("text", ""))
+            saved += [t for m, t in output.get("data", {}).items() if m.startswith("text/")]
+        for text in saved:
+            assert not runs(re.sub(r"<[^>]+>", " ", text)) & quoted, cell.source[:60]
+
+
+@each
+def test_small_enough_to_read_on_the_web(path):
+    assert path.stat().st_size < 3_000_000
+
+
+# --- structure ---------------------------------------------------------------------------------
+
+
+@each
+def test_opening(path):
+    first = read(path).cells[0]
+    number = int(path.stem[:2])
+    assert first.cell_type == "markdown"
+    assert re.match(rf"# {number}\. \S", first.source)
+    for label in ("You will learn", "You need", "Time and memory"):
+        assert f"**{label}**" in first.source, label
+    assert re.search(r"about [\w½¼¾.]+ minutes? and at most [\d.]+ GB on 2 cores", first.source)
+
+
+def test_set_up_cell_is_the_same_everywhere():
+    cells = {code_cells(path)[0].source for path in PATHS}
+    assert len(cells) == 1
+    lines = [line for line in cells.pop().splitlines() if line.strip()]
+    assert len(lines) <= 5
+
+
+@each
+def test_closing_sections_in_order(path):
+    headings = re.findall(r"^## +(.+?) *$", text_of(path), flags=re.MULTILINE)
+    assert [heading for heading in headings if heading in LAST_SECTIONS] == LAST_SECTIONS
+    numbered = [heading for heading in headings if re.match(r"\d+\. ", heading)]
+    assert len(numbered) >= 4
+    assert [int(h.split(".")[0]) for h in numbered] == list(range(1, len(numbered) + 1))
+
+
+@each
+def test_references_can_be_found(path):
+    references = text_of(path).split("## References")[1]
+    assert len(re.findall(r"arxiv\.org/abs/|doi\.org/", references, flags=re.I)) >= 3
+
+
+@each
+def test_exercises_say_how_to_check(path):
+    exercises = text_of(path).split("## Exercises")[1].split("## References")[0]
+    numbers = re.findall(r"^(\d)\. ", exercises, flags=re.MULTILINE)
+    assert numbers == ["1", "2", "3", "4", "5"]
+    assert len(re.findall(r"check yourself", exercises, flags=re.I)) >= 5
+
+
+@each
+def test_every_figure_has_alt_text(path):
+    figures = 0
+    for cell, output in outputs_of(path):
+        if "image/png" not in output.get("data", {}):
+            continue
+        figures += 1
+        alt = output.get("metadata", {}).get("image/png", {}).get("alt", "")
+        assert len(alt.split()) >= 5, f"no alt text in: {cell.source[-80:]}"
+    assert figures >= 3
+
+
+@each
+def test_figures_are_opaque(path):
+    """Colour type 2 is RGB; 6 has an alpha channel, which must then be full in every corner."""
+    import io
+
+    import matplotlib.image
+
+    for cell, output in outputs_of(path):
+        if "image/png" in output.get("data", {}):
+            raw = base64.b64decode(output["data"]["image/png"])
+            assert struct.unpack(">B", raw[25:26])[0] in (2, 6)
+            pixels = matplotlib.image.imread(io.BytesIO(raw))
+            assert pixels.shape[-1] == 3 or pixels[..., 3].min() == 1, cell.source[:60]
+
+
+@each
+def test_every_figure_is_followed_by_what_to_see(path):
+    cells = read(path).cells
+    for cell, after in itertools.pairwise(cells):
+        if any("image/png" in o.get("data", {}) for o in cell.get("outputs", [])):
+            assert after.cell_type == "markdown", cell.source[-80:]
+            assert re.search(r"\*Figure \d+", after.source), cell.source[-80:]
+
+
+@each
+def test_figures_are_numbered_in_order(path):
+    numbers = re.findall(r"^\*Figure (\d+)", text_of(path), flags=re.MULTILINE)
+    assert [int(number) for number in numbers] == list(range(1, len(numbers) + 1))
+
+
+@each
+def test_cells_are_short(path):
+    lengths = sorted(length(cell) for cell in code_cells(path))
+    assert statistics.median(lengths) <= 6
+    assert lengths[int(0.9 * (len(lengths) - 1))] <= 20
+    assert lengths[-1] <= 30
+
+
+@each
+def test_local_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text_of(path)):
+        if not re.match(r"[a-z]+:", target):
+            assert (path.parent / target).exists(), target
+
+
+@each
+def test_untagged_cells_are_compared(path):
+    """Most cells must be compared letter by letter, or the strict run proves little."""
+    cells = code_cells(path)
+    ignored = [c for c in cells if "nbval-ignore-output" in c.metadata.get("tags", [])]
+    assert len(ignored) <= 0.5 * len(cells)
+
+
+def test_gathered_claims_are_current():
+    run = subprocess.run(
+        [sys.executable, "tools/gather_claims.py", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
