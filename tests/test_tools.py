@@ -120,15 +120,16 @@ def notebook(path, source):
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
 
 
-def test_refresh_twice_gives_the_same_bytes(tmp_path):
+def test_refresh_twice_gives_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setenv("TQDM_DISABLE", "0")
     refresh, path = load("refresh"), tmp_path / "tiny.ipynb"
-    notebook(path, "print(1 + 1)")
+    notebook(path, "import os\nprint(1 + 1, os.environ['TQDM_DISABLE'])")
     refresh.refresh(path)
     first = path.read_bytes()
     refresh.refresh(path)
     assert path.read_bytes() == first
     saved = nbformat.read(path, as_version=4)
-    assert saved.cells[0].outputs[0].text == "2\n"
+    assert saved.cells[0].outputs[0].text == "2 1\n"  # progress bars are off
     assert saved.cells[0].execution_count == 1
     assert list(tmp_path.iterdir()) == [path]
 
