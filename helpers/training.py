@@ -5,6 +5,7 @@ a progress bar, early stopping on validation data, and the best weights kept, al
 """
 
 import copy
+import os
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -38,6 +39,15 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
+
+
+def bars_hidden() -> bool:
+    """Whether the environment variable TQDM_DISABLE hides progress bars.
+
+    tqdm's bars in a terminal look at it by themselves, its bars in a notebook do not: pass them
+    ``disable=bars_hidden()``. It is set where notebooks run to be saved or tested.
+    """
+    return os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
 
 
 @dataclass
@@ -84,7 +94,7 @@ def fit(
         patience: stop after this many epochs in a row without a lower validation loss.
         clip_norm: rescale the gradient to this norm when it is longer.
         scheduler: stepped once an epoch.
-        progress: show a bar (the environment variable TQDM_DISABLE=1 hides every bar).
+        progress: show a bar; `bars_hidden` goes before it.
 
     Returns:
         History of the losses. Ctrl-C ends the training early, keeps the best weights so far and
@@ -101,7 +111,8 @@ def fit(
         raise ValueError(f"expected patience to be None or at least 1, got {patience}")
     history = History()
     lowest, best_weights = float("inf"), None
-    bar = tqdm(range(epochs), desc="training", unit="epoch", disable=not progress, leave=False)
+    hidden = not progress or bars_hidden()
+    bar = tqdm(range(epochs), desc="training", unit="epoch", disable=hidden, leave=False)
     try:
         for epoch in bar:
             history.train_loss.append(

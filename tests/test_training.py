@@ -201,3 +201,21 @@ def test_bar_is_shown_and_can_be_hidden(capsys, monkeypatch):
             progress=progress,
         )
         assert ("training" in capsys.readouterr().err) == progress
+
+
+@pytest.mark.parametrize("value, hidden", [(None, False), ("", False), ("0", False), ("1", True)])
+def test_bars_can_be_hidden_from_outside(value, hidden, monkeypatch, capsys):
+    if value is None:
+        monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    else:
+        monkeypatch.setenv("TQDM_DISABLE", value)
+    assert training.bars_hidden() == hidden
+    # tqdm's notebook bar looks at its own argument only, so that is what must be set.
+    seen = []
+    real = training.tqdm
+    monkeypatch.setattr(
+        training, "tqdm", lambda *a, **k: seen.append(k["disable"]) or real(*a, **k)
+    )
+    model, batches, optimizer = make()
+    training.fit(model, batches, batches, loss=squared, optimizer=optimizer, epochs=1)
+    assert seen == [hidden]

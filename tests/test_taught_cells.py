@@ -1,0 +1,75 @@
+"""The cell that a notebook teaches and the one that `helpers.cells` offers give equal numbers.
+
+The taught code is not copied here: it is taken out of the notebook by its cells' tag and executed.
+"""
+
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers import cells
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+
+
+def taught(notebook: str, tag: str) -> dict:
+    """Execute the cells of a notebook that bear a tag, in order, and return their names."""
+    saved = nbformat.read(NOTEBOOKS / f"{notebook}.ipynb", as_version=4)
+    sources = [cell.source for cell in saved.cells if tag in cell.metadata.get("tags", [])]
+    assert sources, f"no cell of {notebook} is tagged {tag}"
+    names = {"np": np}
+    exec("\n\n".join(sources), names)
+    return names
+
+
+@pytest.fixture(scope="module")
+def gru():
+    return taught("02_gru_gates", "taught-gru")
+
+
+def flipped(array, hidden):
+    """The other convention of the update gate: 1 - σ(a) = σ(-a). Its rows are the middle ones."""
+    array = array.copy()
+    array[hidden : 2 * hidden] *= -1
+    return array
+
+
+sizes = st.tuples(st.integers(1, 12), *[st.integers(1, 7)] * 3)
+
+
+@settings(deadline=None, max_examples=40)
+@given(sizes=sizes, seed=st.integers(0, 2**31), given_state=st.booleans())
+def test_taught_gru_equals_the_imported_one(gru, sizes, seed, given_state):
+    steps, batch, inputs, hidden = sizes
+    draw = np.random.default_rng(seed)
+    mine = gru["GRU"](inputs, hidden, seed=seed)
+    theirs = cells.GRU(inputs, hidden, reset="after")
+    assert mine.params.keys() == theirs.params.keys()
+    theirs.params = {name: flipped(array, hidden) for name, array in mine.params.items()}
+    x = draw.standard_normal((steps, batch, inputs))
+    state = draw.standard_normal((batch, hidden)) if given_state else None
+    grad_states = draw.standard_normal((steps, batch, hidden))
+
+    np.testing.assert_allclose(mine.forward(x, state), theirs.forward(x, state), atol=1e-12)
+    grads, expected = mine.backward(grad_states), theirs.backward(grad_states)
+    assert grads.keys() == expected.keys()
+    for name in grads:
+        theirs_here = flipped(expected[name], hidden) if name in mine.params else expected[name]
+        np.testing.assert_allclose(grads[name], theirs_here, atol=1e-11, err_msg=name)
+    np.testing.assert_allclose(mine.state_gradients, theirs.state_gradients, atol=1e-11)
+
+
+def test_taught_rows_are_the_imported_ones(gru):
+    cell = cells.GRU(2, 5)
+    for part in cell.parts:
+        assert gru["rows"](part, 5) == cell.rows(part)
+
+
+def test_taught_sigmoid_is_exact_far_out(gru):
+    with np.errstate(all="raise"):
+        values = gru["sigmoid"](np.array([-1000.0, 0.0, 1000.0]))
+    assert values.tolist() == [0.0, 0.5, 1.0]
