@@ -234,3 +234,16 @@ def test_gathered_claims_are_current():
         text=True,
     )
     assert run.returncode == 0, run.stderr
+
+
+def test_readme_says_what_the_notebooks_say():
+    """Same notebooks, same minutes, same memory in the README's table as in each opening."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = dict(
+        re.findall(r"\(notebooks/(\w+)\.ipynb\).*\| (.+? \| .+?) \|$", readme, re.MULTILINE)
+    )
+    assert sorted(rows) == IDS
+    for path in PATHS:
+        opening = read(path).cells[0].source
+        minutes, memory = re.search(r"about (\S+) minutes? and at most (\S+ GB)", opening).groups()
+        assert rows[path.stem].split(" | ")[-2:] == [minutes, memory], path.stem
