@@ -44,7 +44,7 @@ bench: setup
 
 # The long experiments behind notebook 3, saved to data/ (tens of minutes).
 long-runs: setup
-	$(VENV_PYTHON) tools/long_runs.py
+	$(VENV_PYTHON) -m tools.long_runs $(ARGS)
 
 # Write the versions that are installed now as the new lock.
 lock:

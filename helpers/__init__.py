@@ -1,1 +1,1 @@
-"""What several notebooks use: data, cells, training, metrics, plotting and claims."""
+"""What several notebooks use: data, tasks, cells, training, metrics, costs, plotting and claims."""
