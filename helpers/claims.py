@@ -96,7 +96,7 @@ def check(
         "measured": measured,
         "value": value,
         "verdict": found,
-        "conditions": {text: bool(ok) for text, ok in conditions.items()},
+        "conditions": [[text, bool(ok)] for text, ok in conditions.items()],  # saved in this order
     }
     _checked[id] = record
     display(
@@ -121,7 +121,7 @@ def explained(record: Mapping) -> str:
     """A record's verdict; for "depends" also on what: the conditions seen and not seen."""
     if record["verdict"] != "depends":
         return record["verdict"]
-    parts = [f"{'yes' if ok else 'no'}: {text}" for text, ok in record["conditions"].items()]
+    parts = [f"{'yes' if ok else 'no'}: {text}" for text, ok in record["conditions"]]
     return f"depends ({'; '.join(parts)})"
 
 

@@ -70,6 +70,15 @@ def test_table_needs_every_claim(monkeypatch):
         claims.table("99_nothing")
 
 
+def test_depends_says_on_what_in_the_given_order(monkeypatch):
+    shown = []
+    monkeypatch.setattr(claims, "display", lambda data, raw: shown.append(data))
+    show(conditions={"z comes first": True, "a comes last": False}, states="depends")
+    # A saved notebook sorts the keys of objects, so the order must live in a list.
+    record = json.loads(json.dumps(shown[0][claims.MIME], sort_keys=True))
+    assert claims.explained(record) == "depends (yes: z comes first; no: a comes last)"
+
+
 def test_html_is_escaped(monkeypatch, capsys):
     shown = []
     monkeypatch.setattr(claims, "display", lambda data, raw: shown.append(data))
@@ -85,7 +94,7 @@ def record(id="B1", notebook="01_rnn_basics", **changes):
         "measured": "m",
         "value": 1.0,
         "verdict": "holds",
-        "conditions": {"a": True},
+        "conditions": [["a", True]],
     }
     return entry | changes
 

@@ -195,7 +195,7 @@ def plan() -> list[dict]:
         for start in STARTS
         for seed in range(SEEDS)
         if not (cell == "RNN" and start != "default")  # it has no gate to bias
-        # To keep the whole within half an hour: the fixed bias at the short lags alone, and at
+        # To keep the whole within about an hour: the fixed bias at the short lags alone, and at
         # the longest lag the two gated cells with equal hidden size alone.
         if not (start == "one" and (lag > 50 or hidden != HIDDEN))
         if not (lag == 500 and (cell == "RNN" or hidden != HIDDEN))
