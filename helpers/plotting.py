@@ -4,7 +4,7 @@ Knows no data: everything that is drawn comes in as arrays.
 """
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -145,13 +145,3 @@ def band(axes: Axes, x: Sequence[float], runs: np.ndarray, label: str, **style) 
         raise ValueError(f"expected runs of shape (seeds, {len(x)}), got {runs.shape}")
     (line,) = axes.plot(x, runs.mean(0), label=label, **(CELL_STYLE.get(label, {}) | style))
     axes.fill_between(x, runs.min(0), runs.max(0), color=line.get_color(), alpha=0.18, lw=0)
-
-
-def curves(axes: Axes, lines: Mapping[str, Sequence[float]], xlabel: str, ylabel: str) -> None:
-    """Draw named curves against 1, 2, 3 ..., each with its own dash (training curves)."""
-    dashes = ["-", "--", "-.", ":"]
-    for number, (name, values) in enumerate(lines.items()):
-        steps = range(1, len(values) + 1)
-        axes.plot(steps, values, label=name, linestyle=dashes[number % len(dashes)])
-    axes.set(xlabel=xlabel, ylabel=ylabel)
-    axes.legend()

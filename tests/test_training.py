@@ -26,11 +26,16 @@ def squared(model, batch):
 
 def test_learns():
     model, batches, optimizer = make()
-    history = training.fit(model, batches, batches, loss=squared, optimizer=optimizer, epochs=30)
+    history = fit(model, batches, optimizer, epochs=30)
     assert history.valid_loss[-1] < 0.01 * history.valid_loss[0]
     assert history.stopped == "epochs"
     assert len(history.train_loss) == len(history.valid_loss) == 30
     assert not model.training
+
+
+def fit(model, batches, optimizer, **options):
+    """`training.fit` on the same batches for training and validation, with the squared loss."""
+    return training.fit(model, batches, batches, loss=squared, optimizer=optimizer, **options)
 
 
 class Scripted:
@@ -122,15 +127,7 @@ def test_clipping_bounds_the_step():
 def test_scheduler_is_stepped_once_an_epoch():
     model, batches, optimizer = make(lr=0.1)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
-    training.fit(
-        model,
-        batches,
-        batches,
-        loss=squared,
-        optimizer=optimizer,
-        epochs=3,
-        scheduler=scheduler,
-    )
+    fit(model, batches, optimizer, epochs=3, scheduler=scheduler)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * 0.5**3)
 
 
@@ -138,15 +135,7 @@ def test_scheduler_is_stepped_once_an_epoch():
 def test_bad_numbers(epochs, patience):
     model, batches, optimizer = make()
     with pytest.raises(ValueError, match="expected"):
-        training.fit(
-            model,
-            batches,
-            batches,
-            loss=squared,
-            optimizer=optimizer,
-            epochs=epochs,
-            patience=patience,
-        )
+        fit(model, batches, optimizer, epochs=epochs, patience=patience)
 
 
 def test_no_batches():
@@ -191,15 +180,7 @@ def test_bar_is_shown_and_can_be_hidden(capsys, monkeypatch):
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     for progress in (True, False):
         model, batches, optimizer = make()
-        training.fit(
-            model,
-            batches,
-            batches,
-            loss=squared,
-            optimizer=optimizer,
-            epochs=2,
-            progress=progress,
-        )
+        fit(model, batches, optimizer, epochs=2, progress=progress)
         assert ("training" in capsys.readouterr().err) == progress
 
 
@@ -217,5 +198,5 @@ def test_bars_can_be_hidden_from_outside(value, hidden, monkeypatch, capsys):
         training, "tqdm", lambda *a, **k: seen.append(k["disable"]) or real(*a, **k)
     )
     model, batches, optimizer = make()
-    training.fit(model, batches, batches, loss=squared, optimizer=optimizer, epochs=1)
+    fit(model, batches, optimizer, epochs=1)
     assert seen == [hidden]
