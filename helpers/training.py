@@ -5,15 +5,21 @@ a progress bar, early stopping on validation data, and the best weights kept, al
 """
 
 import copy
+import functools
 import os
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
 from tqdm.auto import tqdm
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 
 def set_up(seed: int = 0, threads: int = 1) -> None:
@@ -39,6 +45,29 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
+
+
+@contextmanager
+def threads(count: int | None = None) -> Iterator[None]:
+    """Let PyTorch use this many threads inside the block, then as many as before.
+
+    Args:
+        count: at least 1; None takes the cores this process may use. Wide products (a transformer
+            encoder) gain from every core; small recurrent nets are best left on one thread.
+
+    Raises:
+        ValueError: the count is below 1.
+    """
+    if count is None:
+        count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if count < 1:
+        raise ValueError(f"expected at least 1 thread, got {count}")
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def bars_hidden() -> bool:
@@ -79,6 +108,8 @@ def fit(
     patience: int | None = None,
     clip_norm: float | None = None,
     scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
+    scheduler_steps: str = "epoch",
+    accelerator: "Accelerator | None" = None,
     progress: bool = True,
 ) -> History:
     """Train with early stopping on validation data; the model ends with its best weights.
@@ -93,7 +124,11 @@ def fit(
         epochs: the most passes over the training batches, at least 1.
         patience: stop after this many epochs in a row without a lower validation loss.
         clip_norm: rescale the gradient to this norm when it is longer.
-        scheduler: stepped once an epoch.
+        scheduler: of the optimizer's learning rates.
+        scheduler_steps: when it steps: after every "epoch" or after every "batch".
+        accelerator: Hugging Face's `accelerate.Accelerator`, to train with several processes or
+            GPUs: each process calls `fit` with the same arguments, and takes its share of the
+            batches. Needs DataLoaders. None trains in this process alone.
         progress: show a bar; `bars_hidden` goes before it.
 
     Returns:
@@ -109,17 +144,24 @@ def fit(
         raise ValueError(f"expected epochs to be at least 1, got {epochs}")
     if patience is not None and patience < 1:
         raise ValueError(f"expected patience to be None or at least 1, got {patience}")
+    if scheduler_steps not in ("epoch", "batch"):
+        raise ValueError(f'expected scheduler_steps "epoch" or "batch", got {scheduler_steps!r}')
+    steps_alone = _Steps(optimizer, clip_norm, scheduler if scheduler_steps == "batch" else None)
+    run, steps = model, steps_alone
+    if accelerator is not None:
+        run, steps, train_batches, valid_batches = steps_alone.shared(
+            accelerator, model, train_batches, valid_batches
+        )
     history = History()
     lowest, best_weights = float("inf"), None
-    hidden = not progress or bars_hidden()
+    hidden = not progress or bars_hidden() or not steps.leads
+    batch_bar = functools.partial(tqdm, unit="batch", disable=hidden, leave=False)
     bar = tqdm(range(epochs), desc="training", unit="epoch", disable=hidden, leave=False)
     try:
         for epoch in bar:
-            history.train_loss.append(
-                _train_epoch(model, train_batches, loss, optimizer, clip_norm)
-            )
-            history.valid_loss.append(mean_loss(model, valid_batches, loss))
-            if scheduler is not None:
+            history.train_loss.append(_train_epoch(run, batch_bar(train_batches), loss, steps))
+            history.valid_loss.append(steps.mean(mean_loss(run, valid_batches, loss)))
+            if scheduler is not None and scheduler_steps == "epoch":
                 scheduler.step()
             if history.valid_loss[-1] < lowest:
                 lowest, history.best_epoch = history.valid_loss[-1], epoch
@@ -146,25 +188,62 @@ def fit(
     return history
 
 
-def _train_epoch(model, batches, loss, optimizer, clip_norm) -> float:
+class _Steps:
+    """How one batch's loss changes the weights: in this process alone, or shared with others."""
+
+    def __init__(self, optimizer, clip_norm, scheduler):
+        self.optimizer, self.clip_norm, self.scheduler = optimizer, clip_norm, scheduler
+        self.accelerator = None
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that shows what happens."""
+        return self.accelerator is None or self.accelerator.is_main_process
+
+    def shared(self, accelerator, model, train_batches, valid_batches):
+        """The same steps, shared by the accelerator's processes, and what it makes of the rest."""
+        run, optimizer, train_batches, valid_batches = accelerator.prepare(
+            model, self.optimizer, train_batches, valid_batches
+        )
+        steps = _Steps(optimizer, self.clip_norm, self.scheduler)
+        steps.accelerator = accelerator
+        return run, steps, train_batches, valid_batches
+
+    def mean(self, value: float) -> float:
+        """The mean of the processes' values, the same in every process."""
+        if self.accelerator is None:
+            return value
+        here = torch.tensor(value, device=self.accelerator.device)
+        return float(self.accelerator.reduce(here, reduction="mean"))
+
+    def step(self, model, value: torch.Tensor) -> None:
+        if self.accelerator is None:
+            value.backward()
+        else:
+            self.accelerator.backward(value)
+        if self.clip_norm is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), self.clip_norm)
+        self.optimizer.step()
+        if self.scheduler is not None:
+            self.scheduler.step()
+
+
+def _train_epoch(model, batches, loss, steps: _Steps) -> float:
     model.train()
     total, count = 0.0, 0
     for batch in batches:
-        optimizer.zero_grad()
+        steps.optimizer.zero_grad()
         value = loss(model, batch)
         if not torch.isfinite(value):
             raise FloatingPointError(
                 f"the training loss became {value.item()} in batch {count + 1}; "
                 "a smaller learning rate or clip_norm may help"
             )
-        value.backward()
-        if clip_norm is not None:
-            nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
-        optimizer.step()
+        steps.step(model, value)
         total, count = total + value.item(), count + 1
     if count == 0:
         raise ValueError("expected at least one training batch, got none")
-    return total / count
+    return steps.mean(total / count)
 
 
 @torch.no_grad()

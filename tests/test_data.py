@@ -44,6 +44,14 @@ def test_reviews_are_whole_sentences(reviews):
     assert texts.str.contains("é").any() and texts.str.count("\x85").sum() == 17
 
 
+def test_long_reviews():
+    reviews = data.load_imdb()
+    assert reviews["label"].value_counts().to_dict() == {0: 12_500, 1: 12_500}
+    assert reviews["text"].str.split().str.len().median() == 173
+    assert not reviews["text"].str.contains(r"<br />|[\t\r\n]").any()
+    assert (reviews["text"].str.len() > 20).all()
+
+
 def test_human_ratings_belong_to_the_rows(reviews):
     ratings = data.load_human_ratings()
     assert list(ratings.columns) == ["rating"] and ratings.index.name == "row"
@@ -116,6 +124,7 @@ def test_altered_or_missing_committed_table(tmp_path, monkeypatch):
         data.load_human_ratings()
     assert {item: ok for item, ok, _ in data.check()} == {
         "reviews": True,
+        "long reviews": True,
         "encoder minilm": True,
         "human ratings": False,
         "price snapshot": False,
@@ -158,4 +167,4 @@ def test_second_fetch_is_light():
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert run.stdout.count("OK  ") == 4 and not run.stderr
+    assert run.stdout.count("OK  ") == 5 and not run.stderr

