@@ -80,6 +80,7 @@ class Sentences(Dataset):
         targets: n numbers in [0, 1], the wanted probability of "positive"; None to predict only.
         tokenizer: of the encoder that will read them.
         weights: n factors on the loss; None for 1 everywhere.
+        longest: word pieces beyond this many are cut, the two special ones counted.
 
     Raises:
         TypeError: a text is not a string.
@@ -92,13 +93,14 @@ class Sentences(Dataset):
         targets: Sequence[float] | None,
         tokenizer: PreTrainedTokenizerBase,
         weights: Sequence[float] | None = None,
+        longest: int = LONGEST,
     ):
         texts = check_texts(texts)
         for name, values in (("targets", targets), ("weights", weights)):
             if values is not None and len(values) != len(texts):
                 raise ValueError(f"expected {len(texts)} {name}, one a text, got {len(values)}")
         self.pieces = (
-            tokenizer(texts, truncation=True, max_length=LONGEST)["input_ids"] if texts else []
+            tokenizer(texts, truncation=True, max_length=longest)["input_ids"] if texts else []
         )
         self.lengths = np.array([len(pieces) for pieces in self.pieces], dtype=int)
         self.targets = np.zeros(len(texts)) if targets is None else np.asarray(targets, dtype=float)

@@ -116,6 +116,7 @@ def test_sentences_are_padded_with_their_mask(tokenizer):
 def test_long_texts_are_cut(tokenizer):
     sentences = Sentences(["good " * 1000], None, tokenizer)
     assert sentences.lengths.tolist() == [sentiment.LONGEST]
+    assert Sentences(["good " * 9], None, tokenizer, longest=6).lengths.tolist() == [6]
 
 
 @pytest.mark.parametrize(
