@@ -131,6 +131,15 @@ def test_scheduler_is_stepped_once_an_epoch():
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * 0.5**3)
 
 
+def test_scheduler_can_be_stepped_once_a_batch():
+    model, batches, optimizer = make(lr=1.0)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
+    fit(model, batches, optimizer, epochs=2, scheduler=scheduler, scheduler_steps="batch")
+    assert optimizer.param_groups[0]["lr"] == 0.5 ** (2 * len(batches))
+    with pytest.raises(ValueError, match="scheduler_steps"):
+        fit(model, batches, optimizer, epochs=2, scheduler=scheduler, scheduler_steps="step")
+
+
 @pytest.mark.parametrize("epochs, patience", [(0, None), (3, 0)])
 def test_bad_numbers(epochs, patience):
     model, batches, optimizer = make()
@@ -174,6 +183,25 @@ def test_set_up_threads():
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(threads)
+
+
+def test_threads_inside_a_block(monkeypatch):
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        with training.threads(2):
+            assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 1
+        with pytest.raises(KeyError), training.threads(3):
+            raise KeyError
+        assert torch.get_num_threads() == 1
+        monkeypatch.setattr(training.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+        with training.threads():
+            assert torch.get_num_threads() == 2
+        with pytest.raises(ValueError, match="at least 1 thread, got 0"), training.threads(0):
+            pass
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_bar_is_shown_and_can_be_hidden(capsys, monkeypatch):
