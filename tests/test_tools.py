@@ -26,11 +26,13 @@ def load(name):
 def bootstrap(tmp_path, monkeypatch):
     """The set-up in an empty folder, with every command it would start recorded instead."""
     module = load("bootstrap")
-    for name in ("requirements.lock", "pyproject.toml"):
+    for name in ("requirements.lock", "requirements-grading.lock", "pyproject.toml"):
         (tmp_path / name).write_text(name)
     monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(module, "STAMP", tmp_path / ".venv" / "installed.sha256")
+    monkeypatch.setattr(module, "GRADING_STAMP", tmp_path / ".venv" / "grading.sha256")
+    monkeypatch.setattr(module.sys, "argv", ["bootstrap.py"])
     module.commands, module.failing = [], None
 
     def run(command, **options):
@@ -60,6 +62,21 @@ def test_changed_lock_installs_again(bootstrap):
     (bootstrap.ROOT / "requirements.lock").write_text("another version")
     bootstrap.main()
     assert any("requirements.lock" in command for command in bootstrap.commands)
+
+
+def test_what_grading_needs_comes_on_top_when_asked_for(bootstrap):
+    bootstrap.main()
+    assert not any("requirements-grading.lock" in command for command in bootstrap.commands)
+    bootstrap.commands.clear()
+    bootstrap.main(["--grading"])
+    assert len(bootstrap.commands) == 1
+    assert "requirements-grading.lock" in bootstrap.commands[0]
+    bootstrap.commands.clear()
+    bootstrap.main(["--grading"])
+    assert bootstrap.commands == []
+    (bootstrap.ROOT / "requirements-grading.lock").write_text("another version")
+    bootstrap.main(["--grading"])
+    assert len(bootstrap.commands) == 1
 
 
 def test_failed_install_is_not_taken_for_done(bootstrap):

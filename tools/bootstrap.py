@@ -1,7 +1,8 @@
 """Make `.venv` and install the locked versions into it. Standard library only.
 
 Runs as ``python3 tools/bootstrap.py`` on any system; `make` calls it. Does nothing, within a
-fraction of a second, when the environment already holds what the lock file asks for.
+fraction of a second, when the environment already holds what the lock file asks for. With
+``--grading``, what the grading of assignments needs is installed on top.
 """
 
 import hashlib
@@ -14,6 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "installed.sha256"
+GRADING_LOCK = "requirements-grading.lock"
+GRADING_STAMP = VENV / "grading.sha256"
 OLDEST = (3, 11)
 
 
@@ -21,10 +24,10 @@ def fail(message: str) -> None:
     sys.exit(f"\nset-up stopped: {message}\n")
 
 
-def wanted() -> str:
+def wanted(*names: str) -> str:
     """Digest of everything that decides what is installed."""
     digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())
-    for name in ("requirements.lock", "pyproject.toml"):
+    for name in ("requirements.lock", "pyproject.toml", *names):
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()
 
@@ -43,7 +46,23 @@ def pip(*arguments: str) -> None:
         )
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
+    series()
+    if "--grading" in (sys.argv[1:] if arguments is None else arguments):
+        grading()
+
+
+def grading() -> None:
+    """On top of the series' environment."""
+    if GRADING_STAMP.is_file() and GRADING_STAMP.read_text() == wanted(GRADING_LOCK):
+        return
+    print("installing what grading needs ...", flush=True)
+    pip("install", "--quiet", "--requirement", GRADING_LOCK)
+    GRADING_STAMP.write_text(wanted(GRADING_LOCK))
+
+
+def series() -> None:
+    """The environment that the notebooks and their tests need."""
     if sys.version_info < OLDEST:
         have = ".".join(map(str, sys.version_info[:3]))
         fail(
