@@ -1,0 +1,710 @@
+"""The assignments and their autograder.
+
+The grader is tested through what `make grade` calls: full marks for the reference, none for the
+empty release, and for every answer in `wrong_answers` exactly the points that it should cost.
+"""
+
+import ast
+import csv
+import hashlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import wrong_answers
+
+from helpers import hints
+
+pytest.importorskip("nbgrader")
+from tools import assignments, grade
+from tools.grading import marks, restore
+from tools.grading.runner import Limits, Runner
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMES = assignments.names()
+SERIES = sorted(path.stem for path in (ROOT / "notebooks").glob("0*.ipynb"))
+each = pytest.mark.parametrize("name", NAMES)
+LIMITS = Limits(seconds=90, cell_seconds=1)
+
+
+@pytest.fixture(scope="module")
+def runner():
+    with Runner(LIMITS) as runner:
+        yield runner
+
+
+def source(name):
+    return assignments.read(assignments.path_of("source", name))
+
+
+def release(name):
+    return assignments.read(assignments.path_of("release", name))
+
+
+def cells_of(notebook, role):
+    wanted = {"check": (True, False), "written": (True, True), "solution": (False, True)}[role]
+    found = [
+        c
+        for c in notebook.cells
+        if (c.metadata.nbgrader.grade, c.metadata.nbgrader.solution) == wanted
+    ]
+    return {cell.metadata.nbgrader.grade_id: cell for cell in found}
+
+
+def changed(name, *edits):
+    """The reference's cells with edits (cell, old, new), as in `wrong_answers`."""
+    cells = marks.reference_cells(name)
+    for cell, old, new in edits:
+        place = next(k for k, (grade_id, _, _) in enumerate(cells) if grade_id == cell)
+        grade_id, kind, text = cells[place]
+        if new is None:
+            del cells[place]
+            continue
+        assert old is None or old in text, f"{old!r} is not in {cell}"
+        cells[place] = grade_id, kind, new if old is None else text.replace(old, new)
+    return cells
+
+
+# --- what a notebook must be ---------------------------------------------------------------------
+
+
+def test_one_assignment_a_notebook():
+    assert len(NAMES) == 5
+    assert set(SERIES) <= set(NAMES)
+
+
+@each
+def test_parts_points_and_ids(name):
+    notebook = source(name)
+    ids = [cell.metadata.nbgrader.grade_id for cell in notebook.cells]
+    assert len(ids) == len(set(ids)) and ids == [cell.id for cell in notebook.cells]
+    checks, written = cells_of(notebook, "check"), cells_of(notebook, "written")
+    assert 4 <= len(checks) + len(written) <= 7 and written
+    points = [c.metadata.nbgrader.points for c in (*checks.values(), *written.values())]
+    assert sum(points) == 20 and min(points) >= 2
+    rows = re.findall(r"^\| (\d) \| .+? \| (\d) \|$", notebook.cells[0].source, re.MULTILINE)
+    assert [int(number) for _, number in rows] == points, "the table at the top"
+    headings = re.findall(r"^## Part \d: .+ \((\d) points\)", text_of(notebook), re.MULTILINE)
+    assert [int(number) for number in headings] == points, "the headings"
+
+
+def text_of(notebook):
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+@each
+def test_written_answers_have_a_rubric(name):
+    for cell in cells_of(source(name), "written").values():
+        assert "**A full answer.**" in cell.source and "**To mark.**" in cell.source
+    question = text_of(release(name)).split("own words (4 points)")[1]
+    rubric = re.findall(r"^\| (\d) \| .{20,}\|$", question, re.MULTILINE)
+    assert sum(map(int, rubric)) == 4
+    assert "A full answer" not in text_of(release(name))
+
+
+@each
+def test_every_check_has_hidden_tests_and_hints(name):
+    for grade_id, cell in cells_of(source(name), "check").items():
+        shown, hidden = cell.source.split("### BEGIN HIDDEN TESTS")
+        assert re.search(r"^from helpers import .*\bhints$", shown, re.MULTILINE), (
+            "a notebook may have overwritten the name"
+        )
+        assert re.search(r"hints\.(check|require)\(", shown), grade_id
+        assert re.search(r"(_others|check_memory)\(|hints\.check\(", hidden), grade_id
+
+
+@each
+def test_release_has_no_solution_and_no_traces(name):
+    notebook, path = release(name), assignments.path_of("release", name)
+    text = path.read_text(encoding="utf-8")
+    for word in ("BEGIN SOLUTION", "HIDDEN", "_others", "/home/", "/work/", "/tmp/", "/root/"):
+        assert word not in text, word
+    for cell in notebook.cells:
+        assert not cell.get("outputs") and cell.get("execution_count") is None
+    for grade_id, cell in cells_of(source(name), "solution").items():
+        answer = re.findall(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", cell.source, re.DOTALL)
+        released = cells_of(notebook, "solution")[grade_id].source
+        assert len(answer) == 1 and "raise NotImplementedError()" in released
+        assert not any(line.strip() in released for line in answer[0].splitlines() if line.strip())
+
+
+@each
+def test_set_up_cell_is_that_of_the_series(name):
+    first = [
+        next(cell.source for cell in notebook.cells if cell.cell_type == "code")
+        for notebook in (assignments.read(assignments.SET_UP_FROM), release(name))
+    ]
+    assert first[0] == first[1]
+
+
+@each
+def test_students_need_nothing_but_the_series(name):
+    wanted = set()
+    code = "\n".join(c.source for c in release(name).cells if c.cell_type == "code")
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            wanted |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            wanted.add(node.module)
+    assert wanted <= {
+        "sys",
+        "os",
+        "subprocess",
+        "pathlib",
+        "numpy",
+        "torch",
+        "helpers",
+        "importlib",
+    }
+    imported = re.findall(r"^(?:import|from) (\w+)", Path(hints.__file__).read_text(), re.MULTILINE)
+    assert set(imported) - set(sys.stdlib_module_names) == {"numpy"}
+
+
+# --- the release is written from the source ------------------------------------------------------
+
+
+def test_release_is_current_and_reproducible():
+    texts = assignments.wanted()
+    assert texts == assignments.wanted()
+    for path, text in texts.items():
+        assert path.read_text(encoding="utf-8") == text, f"make assignments: {path.name}"
+
+
+def test_check_notices_a_stale_release(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "assignments"
+    shutil.copytree(assignments.FOLDER, folder)
+    monkeypatch.setattr(assignments, "FOLDER", folder)
+    monkeypatch.setattr(assignments, "ROOT", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["assignments", "--check"])
+    assert assignments.main() == 0
+    path = assignments.path_of("source", NAMES[0])
+    path.write_text(path.read_text().replace("reversed(range(len(x)))", "range(len(x))[::-1]"))
+    assert assignments.main() == 0, "a change of the solution alone changes no release"
+    path.write_text(path.read_text().replace("the loop over time", "the loop over all time"))
+    assert assignments.main() == 1
+    assert "make assignments" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", ["assignments"])
+    assert assignments.main() == 0
+    monkeypatch.setattr(sys, "argv", ["assignments", "--check"])
+    assert assignments.main() == 0
+    extra = folder / "release" / NAMES[0] / "solution.py"
+    extra.write_text("pass")
+    assert assignments.main() == 1
+
+
+# --- points --------------------------------------------------------------------------------------
+
+
+@each
+def test_reference_earns_all_and_empty_release_nothing(name, runner):
+    marks.canary(name, runner)
+    full = marks.grade_cells(marks.reference_cells(name), "s", name, runner)
+    assert full.score == 16 and full.unread == 4 and full.seconds < 5 * 6
+    assert not full.remarks and full.status == "graded"
+    empty = marks.grade_cells(marks.reference_cells(name, "release"), "s", name, runner)
+    assert empty.score == 0 and empty.unread == 0
+    for part in empty.automatic.values():
+        assert "still to be written" in part.hint
+
+
+@pytest.mark.parametrize(
+    "answer", wrong_answers.ANSWERS, ids=lambda a: f"{a.assignment[:2]} {a.label}"
+)
+def test_wrong_answer_loses_exactly_its_points(answer, runner):
+    result = marks.grade_cells(
+        changed(answer.assignment, *answer.edits), "s", answer.assignment, runner
+    )
+    found = {name: part.points for name, part in result.automatic.items()}
+    right = {
+        name: 0.0 if name in answer.costs else part.most for name, part in result.automatic.items()
+    }
+    assert found == right, {name: part.hint for name, part in result.automatic.items()}
+    for name, phrase in answer.costs.items():
+        assert phrase in result.parts[name].hint
+
+
+def test_wrong_answers_are_many_and_each_check_is_hit():
+    answers = wrong_answers.ANSWERS
+    assert len(answers) >= 40
+    for name in NAMES:
+        hit = {check for a in answers if a.assignment == name for check in a.costs}
+        assert hit == set(cells_of(source(name), "check"))
+    labels = " ".join(answer.label for answer in answers)
+    for kind in (
+        "inverted gate", "reset in the wrong place", "missing transpose", "last padded step",
+        "leaky scaler", "shuffled time", "off by one", "hard-coded result", "patched np.allclose",
+        "endless loop", "deleted cell", "renamed function", "huge output", "wrong dtype",
+        "in-place change of the input",
+    ):  # fmt: skip
+        assert kind in labels, kind
+
+
+def test_huge_output_is_cut(runner):
+    name = wrong_answers.LSTM
+    flood = "for _ in range(50_000):\n    print('x' * 100)\n"
+    result = marks.grade_cells(
+        changed(name, ("solution-count", "def count_parameters", flood + "def count_parameters")),
+        "s", name, runner,
+    )  # fmt: skip
+    assert result.score == 16
+    assert len(json.dumps(result.notebook)) < 100_000
+    assert "more characters" in json.dumps(result.notebook)
+
+
+def test_replaced_functions_are_reported(runner):
+    name = wrong_answers.RNN
+    patch = "np.allclose = hints.check = lambda *a, **k: None\n\n\ndef count_parameters"
+    result = marks.grade_cells(
+        changed(name, ("solution-count", "def count_parameters", patch)), "s", name, runner
+    )
+    assert result.score == 16
+    assert "numpy.allclose" in result.remarks[0] and "helpers.hints.check" in result.remarks[0]
+
+
+# --- what a submission may do to the machine -----------------------------------------------------
+
+
+def with_first_lines(name, lines):
+    return changed(
+        name, ("solution-count", "def count_parameters", lines + "\ndef count_parameters")
+    )
+
+
+def test_a_crash_costs_what_comes_after_it(runner):
+    name = wrong_answers.RNN
+    lines = "import os\n\n\ndef bptt(*_):\n    os._exit(3)"
+    result = marks.grade_cells(changed(name, ("solution-bptt", None, lines)), "s", name, runner)
+    assert result.status == "crashed" and result.score == 8
+    assert "ended the run" in result.parts["check-bptt"].hint
+    assert "not run" in result.parts["check-clip"].hint
+
+
+def test_a_cell_that_cannot_be_stopped_ends_the_run_at_the_limit(runner, monkeypatch):
+    name = wrong_answers.RNN
+    lines = (
+        "while True:\n    try:\n        while True:\n            pass\n"
+        "    except BaseException:\n        pass"
+    )
+    monkeypatch.setattr(runner, "limits", Limits(seconds=5, cell_seconds=0.5))
+    result = marks.grade_cells(changed(name, ("solution-clip", None, lines)), "s", name, runner)
+    again = marks.grade_cells(marks.reference_cells(name), "s", name, runner)
+    assert result.status == "too long" and result.score == 13
+    assert again.score == 16
+
+
+def test_the_grader_survives_being_killed(runner):
+    name = wrong_answers.RNN
+    lines = "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)"
+    result = marks.grade_cells(with_first_lines(name, lines), "s", name, runner)
+    assert result.status in ("crashed", "graded")
+    again = marks.grade_cells(marks.reference_cells(name), "s", name, runner)
+    assert again.score == 16
+
+
+def test_no_process_outlives_its_notebook(runner, tmp_path):
+    psutil = pytest.importorskip("psutil")
+    name = wrong_answers.RNN
+    mark = "31415.926"
+    lines = (
+        "import subprocess\n"
+        f"subprocess.Popen(['sleep', '{mark}'], start_new_session=True)\n"
+        f"subprocess.Popen(['sh', '-c', 'sleep {mark} & sleep {mark}'], start_new_session=True)"
+    )
+    result = marks.grade_cells(with_first_lines(name, lines), "s", name, runner)
+    assert result.score == 16
+    left = [p for p in psutil.process_iter(["cmdline"]) if mark in (p.info["cmdline"] or [])]
+    assert not left
+
+
+def test_network_is_cut_where_the_system_allows_it(runner):
+    if not runner.network_cut:
+        pytest.skip("this system does not allow it")
+    name = wrong_answers.RNN
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+        lines = f"import socket\nsocket.create_connection(('127.0.0.1', {port}), timeout=2)"
+        result = marks.grade_cells(with_first_lines(name, lines), "s", name, runner)
+    assert result.parts["check-count"].points == 0
+    assert "OSError" in result.parts["check-count"].hint or "Network" in str(result.notebook)
+
+
+# --- what comes in -------------------------------------------------------------------------------
+
+
+def notebook_json(cells, name, **extra):
+    """A submission as a file's text; the metadata claim many points."""
+    made = []
+    for grade_id, kind, text in cells:
+        meta = {"nbgrader": {"grade_id": grade_id, "points": 1000, "grade": True, "locked": False}}
+        cell = {"cell_type": kind, "metadata": meta if grade_id else {}, "source": text}
+        made.append(cell | ({"outputs": [], "execution_count": None} if kind == "code" else {}))
+    return json.dumps({"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 4} | extra)
+
+
+def test_order_copies_and_added_cells(runner):
+    name = wrong_answers.RNN
+    cells = changed(
+        name,
+        (
+            "solution-step",
+            "rnn_step(x, h, W_x, W_h, b):",
+            "rnn_step(*a):\n    return helper(*a)\n\n\ndef unused(x, h, W_x, W_h, b):",
+        ),
+    )
+    step = next(c for c in cells if c[0] == "solution-step")
+    cells.remove(step)
+    place = next(k for k, c in enumerate(cells) if c[0] == "question-step")
+    reference_step = dict((c[0], c[2]) for c in marks.reference_cells(name))["solution-step"]
+    helper = (None, "code", reference_step.replace("rnn_step", "helper"))
+    broken_copy = ("solution-step", "code", "def rnn_step(*a):\n    return 0")
+    cells[place + 1 : place + 1] = [broken_copy, helper, step]
+    checks_first = sorted(cells, key=lambda c: not (c[0] or "").startswith("check"))
+    assert marks.grade_cells(cells, "s", name, runner).score == 16
+    result = marks.grade_cells(checks_first, "s", name, runner)
+    assert result.parts["check-bptt"].points == 5, "the source's order counts"
+
+
+def test_an_editor_that_drops_metadata(tmp_path, runner):
+    name = wrong_answers.RNN
+    raw = json.loads(assignments.path_of("source", name).read_text())
+    for cell in raw["cells"]:
+        cell["metadata"] = {}
+    path = tmp_path / "x.ipynb"
+    path.write_text(json.dumps(raw))
+    assert marks.grade_file(path, "s", name, runner).score == 16
+
+
+def make_class(folder):
+    rnn, gru = wrong_answers.RNN, wrong_answers.GRU
+    inverted = changed(gru, ("solution-step", "(1 - z) * n + z * h", "z * n + (1 - z) * h"))
+    files = {
+        f"ada/{rnn}.ipynb": notebook_json(marks.reference_cells(rnn), rnn),
+        f"bea/{gru}/{gru}.ipynb": notebook_json(inverted, gru),
+        f"cid/Copy of {rnn}.ipynb": notebook_json(marks.reference_cells(rnn, "release"), rnn),
+        f"dan/{rnn}.ipynb": "{this is not JSON",
+        f"eve/{rnn}.ipynb": notebook_json([], rnn),
+        f"fay/{rnn}.ipynb": notebook_json(marks.reference_cells(gru), gru),
+        f"gil/{rnn}.ipynb": json.dumps([1, 2, 3]),
+        f"=1+1/{rnn}.ipynb": notebook_json(
+            changed(rnn, ("answer-words", None, "<script>alert(1)</script> It vanishes.")), rnn
+        ),
+        "hal/homework.ipynb": notebook_json(marks.reference_cells(rnn), rnn),
+    }
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    (folder / "notes.txt").write_text("not a student")
+    binary = folder / "ida" / f"{rnn}.ipynb"
+    binary.parent.mkdir()
+    binary.write_bytes(bytes(range(256)))
+
+
+def fingerprint(folder):
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def table(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory, runner):
+    """A class with all kinds of submissions, graded twice, with points given between."""
+    folder = tmp_path_factory.mktemp("class") / "week1"
+    make_class(folder)
+    before, said = fingerprint(folder), []
+    out = folder.with_name("week1-graded")
+    grade.grade_class(folder, out, runner, said.append)
+    first = table(out / "grades.csv")
+    rows = table(out / "written.csv")
+    for row in rows:
+        if row["student"] == "ada":
+            row |= {"points": "3,5", "comment": "Good. <b>Row 4?</b>"}
+    grade.write_table(out / "written.csv", grade.WRITTEN_COLUMNS, rows)
+    grade.grade_class(folder, out, runner, said.append)
+    assert fingerprint(folder) == before, "submissions are only read"
+    return out, first, said
+
+
+def test_class_grades(graded):
+    _, first, said = graded
+    rows = {row["student"]: row for row in first}
+    assert {s: r["score"] for s, r in rows.items()} == {
+        "ada": "16", "bea": "12", "cid": "0", "dan": "0", "eve": "0", "fay": "0", "gil": "0",
+        "ida": "0", "'=1+1": "16",
+    }  # fmt: skip
+    assert {row["max_score"] for row in first} == {"20"}, "metadata cannot change points"
+    assert rows["ada"]["status"] == "graded" and rows["ada"]["points_not_read_yet"] == "4"
+    assert "update gate is inverted" in rows["bea"]["message"]
+    for student, phrase in (
+        ("dan", "not a notebook"), ("eve", "no cells"), ("fay", "those of 02_gru_gates"),
+        ("gil", "not a notebook"), ("ida", "not a notebook"),
+    ):  # fmt: skip
+        assert rows[student]["status"] == "not readable" and phrase in rows[student]["message"]
+    assert any("hal: no notebook" in line for line in said)
+
+
+def test_class_tables_and_pages(graded):
+    out, _, _ = graded
+    parts = {row["student"]: row for row in table(out / f"{wrong_answers.GRU}.csv")}
+    assert parts["bea"]["check-step"] == "0" and parts["bea"]["check-gate"] == "3"
+    pages = sorted(str(path.relative_to(out)) for path in out.glob("feedback/*/*.html"))
+    assert len(pages) == 9
+    page = (out / "feedback" / "bea" / f"{wrong_answers.GRU}.html").read_text(encoding="utf-8")
+    assert "Your update gate is inverted" in page and "12 of 20 points" in page
+    hostile = (out / "feedback" / "=1+1" / f"{wrong_answers.RNN}.html").read_text(encoding="utf-8")
+    assert "<script>alert(1)" not in hostile and "It vanishes." in hostile
+
+
+def test_points_for_written_answers_are_kept(graded):
+    out, _, _ = graded
+    ada = next(row for row in table(out / "grades.csv") if row["student"] == "ada")
+    assert ada["score"] == "19.5" and ada["points_not_read_yet"] == "0"
+    page = (out / "feedback" / "ada" / f"{wrong_answers.RNN}.html").read_text(encoding="utf-8")
+    assert "Good." in page
+    assert out.with_name(out.name + "-before").is_dir(), "the results before are kept"
+    assert not list(out.parent.glob(".*")), "nothing half written is left"
+
+
+def test_command_line_says_what_is_wrong(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["grade", str(tmp_path / "none")])
+    assert grade.main() == 2
+    assert "grading stopped: expected a folder" in capsys.readouterr().err
+
+
+def test_instructions_name_the_limits_that_hold():
+    text = " ".join((assignments.FOLDER / "README.md").read_text(encoding="utf-8").split())
+    limits = Limits()
+    assert f"{limits.seconds:g} seconds in all" in text
+    assert f"{limits.cell_seconds:g} seconds of processor time a cell" in text
+    assert f"{limits.memory / 1e9:g} GB of memory" in text
+
+
+def test_impossible_points_are_refused(tmp_path):
+    path = tmp_path / "written.csv"
+    row = dict.fromkeys(grade.WRITTEN_COLUMNS, "") | {"max_points": 4, "student": "ada"}
+    for points in ("5", "-1", "four", "nan"):
+        grade.write_table(path, grade.WRITTEN_COLUMNS, [])
+        with path.open("a", newline="") as file:
+            csv.DictWriter(file, grade.WRITTEN_COLUMNS).writerow(row | {"points": points})
+        with pytest.raises(ValueError, match="expected points from 0 to 4"):
+            grade.read_written(path)
+
+
+def test_nothing_to_grade(tmp_path, runner):
+    with pytest.raises(ValueError, match="expected a folder"):
+        grade.grade_class(tmp_path / "none", tmp_path / "out", runner)
+    with pytest.raises(ValueError, match="nothing to grade"):
+        grade.grade_class(tmp_path, tmp_path.with_name("out"), runner)
+    with pytest.raises(ValueError, match="outside the submissions"):
+        grade.grade_class(tmp_path, tmp_path / "out", runner)
+
+
+@pytest.mark.parametrize(
+    "kind, message", [("source", "reference solution lost"), ("release", "empty release earned")]
+)
+def test_canary_stops_everything(kind, message, tmp_path, monkeypatch, runner):
+    folder = tmp_path / "class"
+    make_class(folder)
+    honest = marks.reference_cells
+
+    def spoiled(name, which="source"):
+        other = {"source": "release", "release": "source"}[which]
+        return honest(name, other if which == kind else which)
+
+    monkeypatch.setattr(marks, "reference_cells", spoiled)
+    out = tmp_path / "out"
+    with pytest.raises(marks.CanaryFailed, match=message):
+        grade.grade_class(folder, out, runner, lambda _: None)
+    assert not out.exists()
+
+
+def test_real_nbgrader_gives_the_same_points(tmp_path, runner):
+    """An instructor who uses nbgrader's own commands gets the same points from the same files."""
+    name = wrong_answers.GRU
+    for part in ("nbgrader_config.py", f"source/{name}"):
+        target = tmp_path / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if "/" in part else shutil.copy)(assignments.FOLDER / part, target)
+    for folder in ("helpers", "notebooks", "data"):  # found by the set-up cell
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    # One run of a kernel covers full marks, lost marks, and an answer in words that was not given.
+    untouched = next(c.source for c in release(name).cells if c.id == "answer-words")
+    students = {
+        "some": changed(
+            name,
+            ("solution-step", "(1 - z) * n + z * h", "z * n + (1 - z) * h"),
+            ("solution-gate", "(1 + np.tanh(a / 2)) / 2", "1 / (1 + np.exp(-a))"),
+            ("answer-words", None, untouched),
+        )
+    }
+    for student, cells in students.items():
+        path = tmp_path / "submitted" / student / name / f"{name}.ipynb"
+        path.parent.mkdir(parents=True)
+        notebook = release(name)
+        for cell, (grade_id, _, text) in zip(notebook.cells, cells, strict=True):
+            assert cell.metadata.nbgrader.grade_id == grade_id
+            cell.source = text
+        path.write_text(assignments.as_text(notebook), encoding="utf-8")
+    script = (
+        "import json\n"
+        "from nbgrader.apps import NbGrader, NbGraderAPI\n"
+        "from nbgrader.coursedir import CourseDirectory\n"
+        "app = NbGrader(); app.load_config_file(); config = app.config\n"
+        "api = NbGraderAPI(CourseDirectory(config=config), config=config)\n"
+        f"name = {name!r}\n"
+        "made = api.generate_assignment(name)\n"
+        "assert made['success'], made\n"
+        "points = {}\n"
+        f"for student in {list(students)!r}:\n"
+        "    done = api.autograde(name, student)\n"
+        "    assert done['success'], done\n"
+        "    with api.gradebook as book:\n"
+        "        grades = book.find_submission(name, student).notebooks[0].grades\n"
+        "        points[student] = {g.name: g.auto_score for g in grades}\n"
+        "print('POINTS' + json.dumps(points))\n"
+    )
+    beside = (
+        f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # nbgrader calls alembic
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": beside},
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    theirs = json.loads(run.stdout.split("POINTS")[1])
+    for student, cells in students.items():
+        ours = marks.grade_cells(cells, student, name, runner)
+        assert theirs[student] == {part: p.points for part, p in ours.parts.items()}, student
+        assert ours.score == 9 and ours.unread == 0
+    ours = assignments.path_of("release", name).read_text(encoding="utf-8")
+    theirs = (tmp_path / "release" / name / f"{name}.ipynb").read_text(encoding="utf-8")
+    assert [c["source"] for c in json.loads(theirs)["cells"]] == [
+        c["source"] for c in json.loads(ours)["cells"]
+    ]
+
+
+# --- hints ---------------------------------------------------------------------------------------
+
+
+def hint(*arguments, **keywords):
+    with pytest.raises(hints.Hint) as caught:
+        hints.check(*arguments, **keywords)
+    return str(caught.value)
+
+
+def test_right_answers_pass():
+    hints.check(lambda: 3, (), 3)
+    hints.check(lambda: np.float64(0.3), (), 0.1 + 0.2)
+    hints.check(lambda: [1, 2.5], (), [1.0, 2.5])
+    hints.check(lambda: (np.ones(2), {"a": "x"}), (), (np.ones(2), {"a": "x"}))
+    hints.check(lambda: torch.tensor([True, False]), (), torch.tensor([True, False]))
+    hints.check(lambda: np.array([np.nan, 1.0]), (), np.array([np.nan, 1.0]))
+    hints.check(lambda: np.True_, (), True)
+
+
+@pytest.mark.parametrize(
+    "found, right, phrase",
+    [
+        (3.0000001, 3, "expected a whole number, 3"),
+        (4, 3, "right is 3"),
+        (True, 1, "expected one number"),
+        (None, 1, "`return`"),
+        ([1, 2], [1, 3], "entry [1] is 2, right is 3; 1 of 2"),
+        ([1], [1, 2], "expected the shape (2,)"),
+        (np.ones(2), torch.ones(2), "expected a PyTorch tensor"),
+        ("a", [1.0], "array of numbers"),
+        (np.ones(2, np.float32), np.ones(2), "expected numbers of type float64"),
+        (np.array([1.0, np.nan]), np.ones(2), "nan"),
+        (np.array([np.inf]), np.ones(1), "inf"),
+        ({"a": 1}, {"a": 1, "b": 2}, "expected the keys"),
+        ((1,), (1, 2), "expected 2 values"),
+        ({"a": 1}, {"a": 2}, 'in "a"'),
+        ("better", "worse", "right is 'worse'"),
+        (1, True, "right is True"),
+        (np.ones(2) * (1 + 1e-6), np.ones(2), "entry [0]"),
+        (0.5, "x", "right is 'x'"),
+    ],
+)
+def test_what_differs_is_said(found, right, phrase):
+    assert phrase in hint(lambda: found, (), right)
+
+
+def test_known_mistakes_are_named_and_others_are_not():
+    mistakes = {"you forgot to square": 3.0, "the sign": -9.0}
+    assert hint(lambda x: x, (3.0,), 9.0, mistakes=mistakes) == "you forgot to square"
+    assert hint(lambda x: -x * x, (3.0,), 9.0, mistakes=mistakes) == "the sign"
+    assert "right is 9" in hint(lambda x: x + 1, (3.0,), 9.0, mistakes=mistakes)
+    partly = {"only b": {"b": 1.0}}
+    assert hint(lambda: {"a": 5.0, "b": 1.0}, (), {"a": 1.0, "b": 2.0}, mistakes=partly) == "only b"
+
+
+def test_hidden_checks_hide_no_advice():
+    assert "written into the code" in hint(lambda: 1, (), 2, hidden=True)
+
+
+def test_calls_that_go_wrong():
+    def in_place(x):
+        x += 1
+        return x
+
+    def fails(x):
+        return x @ np.ones((5, 5))
+
+    assert "argument `x` in place" in hint(in_place, (np.zeros(2),), np.ones(2))
+    assert "in place" in hint(lambda d: d.pop("a"), ({"a": 1},), 1)
+    said = hint(fails, (np.zeros((2, 3)),), np.ones(2))
+    assert "ValueError" in said and "(2, 3)" in said and "x @ W.T" in said
+    assert "SystemExit" in hint(sys.exit, (), 1)
+    assert "NumPy warn" in hint(lambda: np.log(np.zeros(1)), (), np.zeros(1))
+    given = np.zeros(2)
+    with pytest.raises(hints.Hint):
+        hints.call(in_place, given)
+    assert not given.any(), "the caller's own array is safe"
+
+
+def test_names_that_are_missing():
+    assert "There is no `grade_clas`" in hint("grade_clas", (), 1)
+    assert "`changed`: is that it?" in hint("change", (), 1)
+    assert "is a str, not a function" in hint("__name__", (), 1)
+
+
+def test_patched_numpy_does_not_help(monkeypatch):
+    monkeypatch.setattr(np, "allclose", lambda *a, **k: True)
+    monkeypatch.setattr(np, "asarray", lambda *a, **k: 0)
+    monkeypatch.setattr(np, "array_equal", lambda *a, **k: True)
+    assert "right is 2" in hint(lambda: np.ones(1), (), np.full(1, 2.0))
+
+
+def test_a_hint_is_shown_without_a_traceback():
+    assert hints.Hint("look here")._render_traceback_() == ["Hint: look here"]
+
+
+def test_unreadable_files_say_why(tmp_path):
+    path = tmp_path / "x.ipynb"
+    path.write_text("[" * 100_000)
+    with pytest.raises(restore.Unreadable, match="not a notebook"):
+        restore.load(path, NAMES[0])
+    with path.open("wb") as file:
+        file.truncate(restore.LARGEST + 1)
+    with pytest.raises(restore.Unreadable, match="clear the outputs"):
+        restore.load(path, NAMES[0])

@@ -1,0 +1,1 @@
+"""Grading submitted notebooks: put checks back, run under limits, give points."""
