@@ -165,7 +165,7 @@ def fit(
                 scheduler.step()
             if history.valid_loss[-1] < lowest:
                 lowest, history.best_epoch = history.valid_loss[-1], epoch
-                best_weights = copy.deepcopy(model.state_dict())
+                best_weights = _kept(model, best_weights)
             bar.set_postfix(train=history.train_loss[-1], valid=history.valid_loss[-1])
             if patience is not None and epoch - (history.best_epoch or 0) >= patience:
                 history.stopped = "patience"
@@ -179,13 +179,24 @@ def fit(
     finally:
         bar.close()
         if best_weights is not None:
-            model.load_state_dict(best_weights)
+            model.load_state_dict(best_weights, strict=False)  # what is frozen was not kept
         model.eval()
     if best_weights is None and history.stopped != "interrupted":
         raise ValueError(
             f"expected a finite validation loss in at least one epoch, got {history.valid_loss}"
         )
     return history
+
+
+def _kept(model: nn.Module, before: dict | None) -> dict:
+    """A copy of everything in the model that training can change, in the memory of the last one."""
+    frozen = {name for name, weight in model.named_parameters() if not weight.requires_grad}
+    changing = {name: value for name, value in model.state_dict().items() if name not in frozen}
+    if before is None:
+        return copy.deepcopy(changing)
+    for name, value in changing.items():
+        before[name].copy_(value)
+    return before
 
 
 class _Steps:
