@@ -225,7 +225,9 @@ def direction_accuracy(actual: ArrayLike, forecast: ArrayLike) -> Interval:
 def lag_correlations(actual: ArrayLike, forecast: ArrayLike, lags: Sequence[int]) -> np.ndarray:
     """Correlation of the forecast for day t with what came on day t - lag, for each lag.
 
-    A forecast that knows something peaks at lag 0; one that repeats yesterday peaks at lag 1.
+    Of a series near a random walk, a forecast that knows more than half of the change's variance
+    peaks at lag 0, one that knows less of it, or repeats yesterday, at lag 1; a later peak says
+    that it looks like older news than the last value it was given.
 
     Args:
         actual: (n,) what came.
