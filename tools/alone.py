@@ -22,10 +22,13 @@ from tools import badges, offline  # noqa: E402
 
 NOT_COMMITTED = (".*", "__pycache__", "*.egg-info", "build", "dist")
 FAKE_COLAB = """\
+import importlib.machinery
 import sys
 import types
 
-sys.modules["google.colab"] = types.ModuleType("google.colab")
+colab = types.ModuleType("google.colab")
+colab.__spec__ = importlib.machinery.ModuleSpec("google.colab", None)  # accelerate asks for it
+sys.modules["google.colab"] = colab
 """
 
 
