@@ -206,11 +206,13 @@ def test_bad_address_changes_nothing(small_tree, repo):
 NAME = REPO.split("/")[-1]
 # Runs the first code cell of the one notebook here, and writes down what came. "whole" runs it
 # twice; else it stops after the package `helpers` is there, which spares the import of PyTorch.
-DRIVER = """
-import glob, json, sys, time, types
+DRIVER = (
+    f"FAKE_COLAB = {alone.FAKE_COLAB!r}"
+    """
+import glob, json, sys, time
 whole, colab, report = sys.argv[1] == "whole", sys.argv[2] == "colab", sys.argv[3]
 if colab:
-    sys.modules["google.colab"] = types.ModuleType("google.colab")
+    exec(FAKE_COLAB)
 (path,) = glob.glob("*.ipynb")
 cell = next(c for c in json.load(open(path, encoding="utf-8"))["cells"] if c["cell_type"] == "code")
 source = "".join(cell["source"])
@@ -228,6 +230,7 @@ if whole:
     found["threads"] = torch.get_num_threads()
 json.dump(found, open(report, "w"))
 """
+)
 # Stands in for packages that are absent: `python -m pip` and the versions that Python finds.
 HIDE = """
 import importlib.metadata, os
