@@ -82,9 +82,9 @@ environment: setup
 bench: setup
 	$(VENV_PYTHON) tools/bench.py $(ARGS)
 
-# The long experiments behind notebook 3, saved to data/ (tens of minutes).
+# The long experiments behind notebook 3, saved to helpers/tables/ (tens of minutes).
 long-runs: setup
-	$(VENV_PYTHON) -m tools.long_runs $(ARGS)
+	$(VENV_PYTHON) -m helpers.experiments $(ARGS)
 
 # Write the versions that are installed now as the new lock.
 lock:

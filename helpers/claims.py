@@ -1,8 +1,8 @@
 """Claims and their verdicts. A verdict is computed from a measurement, never typed in.
 
-Every claim of the series stands once, in `data/claims.json`: its id, the notebook that measures
-it, where it comes from, and its wording. A notebook calls `check` where it has measured; `table`
-draws all claims of the notebook at its end; `gather` reads them back from the saved notebooks.
+Every claim of the series stands once, in `helpers/tables/claims.json`: its id, the notebook that
+measures it, where it comes from, and its wording. A notebook calls `check_verdict` where it has
+measured; `table` draws all claims of the notebook at its end; `gather` reads them back from the saved notebooks.
 """
 
 import html
@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 from IPython.display import display
 
-REGISTER = Path(__file__).resolve().parent.parent / "data" / "claims.json"
+REGISTER = Path(__file__).resolve().parent / "tables" / "claims.json"
 MIME = "application/vnd.measured-claim+json"
 VERDICTS = ("holds", "does not hold", "depends")
 _MARKS = {"holds": "✔", "does not hold": "✘", "depends": "◐"}
@@ -51,7 +51,7 @@ def verdict(conditions: Mapping[str, bool]) -> str:
     return "holds" if all(seen) else "depends" if any(seen) else "does not hold"
 
 
-def check(
+def check_verdict(
     id: str,
     *,
     measured: str,

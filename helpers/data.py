@@ -1,7 +1,7 @@
 """The series' data and its encoder, fetched once, checked, and kept in a cache folder.
 
 `python -m helpers.data` fetches everything; with `--check` it only verifies what is there. Sources,
-licences and digests: data/README.md. How files are fetched: helpers/download.py.
+licences and digests: helpers/tables/README.md. How files are fetched: helpers/download.py.
 """
 
 import argparse
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import BertModel, BertTokenizerFast
 
-COMMITTED = Path(__file__).resolve().parent.parent / "data"
+COMMITTED = Path(__file__).resolve().parent / "tables"
 
 # --- Reviews: the sentence polarity set of Pang and Lee (ACL 2005) --------------------------------
 
@@ -223,7 +223,7 @@ def _load_full_reviews() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["text", "label", "split"])
 
 
-# --- The two committed tables: how they were made stands in data/README.md ------------------------
+# --- The two committed tables: how they were made stands in helpers/tables/README.md --------------
 
 # (name, SHA-256 with "\n" at the line ends)
 HUMAN_RATINGS = (
@@ -251,7 +251,7 @@ def _read_committed(table: tuple[str, str]) -> bytes:
         found = "it was altered (its SHA-256 differs)"
     raise DataError(
         f"The table {path} comes with the project, but {found}.\n"
-        f"What you can do: `git checkout -- data/{name}`, or download the project again."
+        f"What you can do: `git checkout -- helpers/tables/{name}`, or download the project again."
     )
 
 
@@ -307,7 +307,7 @@ def load_prices(
             print(f"prices: {frame.attrs['source']}")
             return frame
     frame = _prices_from_snapshot(tickers, first, after)
-    frame.attrs["source"] = "committed snapshot data/prices.csv, adjusted closes"
+    frame.attrs["source"] = "committed snapshot helpers/tables/prices.csv, adjusted closes"
     if live:
         print(f"prices: {frame.attrs['source']}")
     return frame
@@ -552,7 +552,7 @@ def _from_encoder_wheel(encoder: Encoder, folder: Path) -> None:
 # --- Everything at once ---------------------------------------------------------------------------
 
 
-def check() -> list[tuple[str, bool, str]]:
+def check_files() -> list[tuple[str, bool, str]]:
     """Look at everything that the notebooks read, without fetching anything.
 
     Returns:
@@ -573,7 +573,7 @@ def check() -> list[tuple[str, bool, str]]:
         try:
             _read_committed(table)
         except DataError:
-            rows.append((item, False, f"run `git checkout -- data/{table[0]}`"))
+            rows.append((item, False, f"run `git checkout -- helpers/tables/{table[0]}`"))
         else:
             rows.append((item, True, ""))
     return [(item, ok, "" if ok else advice) for item, ok, advice in rows]
@@ -592,7 +592,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 fetch()
             except DataError as error:
                 print(error, file=sys.stderr)
-    rows = check()
+    rows = check_files()
     print(f"cache folder: {cache_folder()}")
     for item, ok, advice in rows:
         print(f"OK    {item}" if ok else f"FAIL  {item}: {advice}")

@@ -1,9 +1,10 @@
 """Checks that teach: an answer is compared with the right one and with known mistakes.
 
-The assignments call ``check`` with the *name* of a function that a student wrote, arguments, the
-right result, and for each common mistake the result that this mistake gives::
+The assignments call ``check_answer`` with the *name* of a function that a student wrote, arguments,
+the right result, and for each common mistake the result that this mistake gives::
 
-    hints.check("square", (3,), 9, mistakes={"You doubled; to square is to multiply by itself.": 6})
+    doubled = "You doubled; to square is to multiply by itself."
+    hints.check_answer("square", (3,), 9, mistakes={doubled: 6})
 
 Nothing happens when the result is right. Otherwise a ``Hint`` is raised that says what to look at:
 the text of the mistake whose result came out, or what differs: type, shape, number type, the first
@@ -29,7 +30,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy import asarray, ndarray, unravel_index
 
-__all__ = ["Hint", "call", "check", "require"]
+__all__ = ["Hint", "call", "check_answer", "require"]
 
 NO_MISTAKES = MappingProxyType({})
 HIDDEN = (
@@ -45,7 +46,7 @@ class Hint(AssertionError):
         return [f"Hint: {self}"]
 
 
-def check(target, arguments, right, *, mistakes=NO_MISTAKES, tolerance=None, hidden=False):
+def check_answer(target, arguments, right, *, mistakes=NO_MISTAKES, tolerance=None, hidden=False):
     """Call what the student wrote and compare its result.
 
     Args:

@@ -262,12 +262,14 @@ def test_huge_output_is_cut(runner):
 
 def test_replaced_functions_are_reported(runner):
     name = wrong_answers.RNN
-    patch = "np.allclose = hints.check = lambda *a, **k: None\n\n\ndef count_parameters"
+    patch = "np.allclose = hints.check_answer = lambda *a, **k: None\n\n\ndef count_parameters"
     result = marks.grade_cells(
         changed(name, ("solution-count", "def count_parameters", patch)), "s", name, runner
     )
     assert result.score == 16
-    assert "numpy.allclose" in result.remarks[0] and "helpers.hints.check" in result.remarks[0]
+    assert (
+        "numpy.allclose" in result.remarks[0] and "helpers.hints.check_answer" in result.remarks[0]
+    )
 
 
 # --- what a submission may do to the machine -----------------------------------------------------
@@ -542,7 +544,7 @@ def test_real_nbgrader_gives_the_same_points(tmp_path, runner):
         target = tmp_path / part
         target.parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if "/" in part else shutil.copy)(assignments.FOLDER / part, target)
-    for folder in ("helpers", "notebooks", "data"):  # found by the set-up cell
+    for folder in ("helpers", "notebooks"):  # found by the set-up cell
         (tmp_path / folder).symlink_to(ROOT / folder)
     # One run of a kernel covers full marks, lost marks, and an answer in words that was not given.
     untouched = next(c.source for c in release(name).cells if c.id == "answer-words")
@@ -609,18 +611,18 @@ def test_real_nbgrader_gives_the_same_points(tmp_path, runner):
 
 def hint(*arguments, **keywords):
     with pytest.raises(hints.Hint) as caught:
-        hints.check(*arguments, **keywords)
+        hints.check_answer(*arguments, **keywords)
     return str(caught.value)
 
 
 def test_right_answers_pass():
-    hints.check(lambda: 3, (), 3)
-    hints.check(lambda: np.float64(0.3), (), 0.1 + 0.2)
-    hints.check(lambda: [1, 2.5], (), [1.0, 2.5])
-    hints.check(lambda: (np.ones(2), {"a": "x"}), (), (np.ones(2), {"a": "x"}))
-    hints.check(lambda: torch.tensor([True, False]), (), torch.tensor([True, False]))
-    hints.check(lambda: np.array([np.nan, 1.0]), (), np.array([np.nan, 1.0]))
-    hints.check(lambda: np.True_, (), True)
+    hints.check_answer(lambda: 3, (), 3)
+    hints.check_answer(lambda: np.float64(0.3), (), 0.1 + 0.2)
+    hints.check_answer(lambda: [1, 2.5], (), [1.0, 2.5])
+    hints.check_answer(lambda: (np.ones(2), {"a": "x"}), (), (np.ones(2), {"a": "x"}))
+    hints.check_answer(lambda: torch.tensor([True, False]), (), torch.tensor([True, False]))
+    hints.check_answer(lambda: np.array([np.nan, 1.0]), (), np.array([np.nan, 1.0]))
+    hints.check_answer(lambda: np.True_, (), True)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ def show(**changes):
         "states": "holds",
         "value": 0.9,
     }
-    claims.check("B1", **(arguments | changes))
+    claims.check_verdict("B1", **(arguments | changes))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_changed_verdict_fails():
 
 def test_unknown_id_verdict_and_value():
     with pytest.raises(KeyError, match="expected one of the claims"):
-        claims.check("Z9", measured="", conditions={"a": True}, states="holds")
+        claims.check_verdict("Z9", measured="", conditions={"a": True}, states="holds")
     with pytest.raises(ValueError, match="expected states"):
         show(states="maybe")
     with pytest.raises(ValueError, match="finite"):

@@ -118,11 +118,13 @@ def test_altered_or_missing_committed_table(tmp_path, monkeypatch):
     content = (data.COMMITTED / "prices.csv").read_bytes()
     (tmp_path / "prices.csv").write_bytes(content.replace(b"130.735", b"190.735"))
     monkeypatch.setattr(data, "COMMITTED", tmp_path)
-    with pytest.raises(download.DataError, match=r"altered[\s\S]*git checkout -- data/prices.csv"):
+    with pytest.raises(
+        download.DataError, match=r"altered[\s\S]*git checkout -- helpers/tables/prices.csv"
+    ):
         data.load_prices()
     with pytest.raises(download.DataError, match=r"cannot be read[\s\S]*human_ratings.csv"):
         data.load_human_ratings()
-    assert {item: ok for item, ok, _ in data.check()} == {
+    assert {item: ok for item, ok, _ in data.check_files()} == {
         "reviews": True,
         "long reviews": True,
         "encoder minilm": True,

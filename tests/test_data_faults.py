@@ -382,7 +382,7 @@ def test_altered_cache_file_is_fetched_again(stand_ins, server, cache):
     serve_files(server)
     data.load_reviews()
     (cache / "reviews.tsv").write_bytes(REVIEWS.replace(b"long nap", b"high nap"))
-    assert not dict((item, ok) for item, ok, _ in data.check())["reviews"]
+    assert not dict((item, ok) for item, ok, _ in data.check_files())["reviews"]
     assert data.load_reviews()["text"].tolist()[3] == "a long nap"
     assert (cache / "reviews.tsv").read_bytes() == REVIEWS
 
@@ -538,7 +538,7 @@ def test_altered_weights_in_the_cache(stand_ins, server):
     weights = data._ensure_encoder("minilm") / "model.safetensors"
     weights.write_bytes(PIECES["model.safetensors"][:-1])
     server.asked.clear()
-    assert not dict((item, ok) for item, ok, _ in data.check())["encoder minilm"]
+    assert not dict((item, ok) for item, ok, _ in data.check_files())["encoder minilm"]
     data._ensure_encoder("minilm")
     assert weights.read_bytes() == PIECES["model.safetensors"]
     assert server.asked == ["/maker/tiny/resolve/abc/model.safetensors"]
@@ -672,7 +672,7 @@ def test_live_prices_fall_back(yahoo, capfd, caplog, answer):
     assert "Yahoo gave no usable prices (" in said.out and "prices: committed snapshot" in said.out
     assert "the answer was empty" in said.out or "no prices)" in said.out
     assert not [record for record in caplog.records if record.name == "yfinance"]
-    assert said.err == "" and "/" not in said.out.replace("data/prices.csv", "")
+    assert said.err == "" and "/" not in said.out.replace("helpers/tables/prices.csv", "")
 
 
 def test_live_prices_with_one_ticker_missing(yahoo, capsys):

@@ -576,7 +576,7 @@ ANSWERS = [
             (
                 "solution-bias",
                 None,
-                ATTACKS + "import helpers.hints as h\nh.check = h.require = "
+                ATTACKS + "import helpers.hints as h\nh.check_answer = h.require = "
                 "lambda *a, **k: None\ndef bias_for_half_life(steps):\n    return 0.0",
             ),
         ),

@@ -1,1 +1,1 @@
-"""The commands behind the Makefile. Notebook 3 imports the training loop of `long_runs`."""
+"""The commands behind the Makefile. No notebook imports from here."""

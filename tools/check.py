@@ -70,7 +70,7 @@ def rows():
     except ImportError as error:
         yield "data", False, str(error), "run make lab first"
         return
-    for item, ok, advice in data.check():
+    for item, ok, advice in data.check_files():
         yield item, ok, "present and intact" if ok else "missing or altered", advice
 
 

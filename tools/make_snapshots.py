@@ -1,4 +1,4 @@
-"""Make the two committed tables, data/human_ratings.csv and data/prices.csv, from their packages.
+"""Make the two committed tables, human_ratings.csv and prices.csv, from their packages.
 
     python tools/make_snapshots.py [--into FOLDER]
 
@@ -108,7 +108,9 @@ def prices() -> str:
 def main() -> None:
     """Write both tables and compare their digests with the pinned ones."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--into", type=Path, default=ROOT / "data", help="folder to write to")
+    parser.add_argument(
+        "--into", type=Path, default=ROOT / "helpers" / "tables", help="folder to write to"
+    )
     into = parser.parse_args().into
     into.mkdir(parents=True, exist_ok=True)
     same = True

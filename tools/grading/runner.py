@@ -120,7 +120,7 @@ class Runner:
     def run(self, notebook: NotebookNode) -> Run:
         """Execute the notebook's code cells, in place. Cells that were not reached get an error."""
         folder = Path(tempfile.mkdtemp(dir=self.scratch))
-        for name in ("helpers", "data", "notebooks"):  # found by the set-up cell
+        for name in ("helpers", "notebooks"):  # found by the set-up cell
             (folder / name).symlink_to(ROOT / name)
         results = self.scratch / f"{folder.name}.jsonl"
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]

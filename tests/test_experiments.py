@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import cells
-from tools import long_runs
+from helpers import cells, experiments
 
 
 def rng():
@@ -17,8 +16,8 @@ def rng():
 @pytest.mark.parametrize("kind, part", [(cells.GRU, "update"), (cells.LSTM, "forget")])
 def test_gate_bias(kind, part):
     before, one, chrono = (kind(2, 50, seed=0) for _ in range(3))
-    long_runs.gate_bias(one, "one", 20, rng())
-    long_runs.gate_bias(chrono, "chrono", 20, rng())
+    experiments.gate_bias(one, "one", 20, rng())
+    experiments.gate_bias(chrono, "chrono", 20, rng())
     rows = before.rows(part)
     assert np.all(one.params["b_x"][rows] + one.params["b_h"][rows] == 1)
     times = np.exp(chrono.params["b_x"][rows] + chrono.params["b_h"][rows])
@@ -34,25 +33,25 @@ def test_gate_bias(kind, part):
 def test_default_start_and_plain_rnn_stay_as_they_are():
     for cell, start in ((cells.GRU(2, 4, seed=0), "default"), (cells.RNN(2, 4, seed=0), "chrono")):
         before = {name: array.copy() for name, array in cell.params.items()}
-        long_runs.gate_bias(cell, start, 20, rng())
+        experiments.gate_bias(cell, start, 20, rng())
         for name, array in before.items():
             np.testing.assert_array_equal(cell.params[name], array)
 
 
 def test_scores():
     y = np.array([1, 0, 1, 0])
-    assert long_runs.score("latch", np.array([3.0, -1.0, -2.0, -0.1]), y) == 0.75
+    assert experiments.score("latch", np.array([3.0, -1.0, -2.0, -0.1]), y) == 0.75
     y = np.random.default_rng(0).random((100_000, 2)).sum(1)
-    assert long_runs.score("adding", y - 1, y) == 1
-    assert long_runs.score("adding", np.zeros_like(y), y) == pytest.approx(0, abs=0.02)
+    assert experiments.score("adding", y - 1, y) == 1
+    assert experiments.score("adding", np.zeros_like(y), y) == pytest.approx(0, abs=0.02)
 
 
 @pytest.mark.parametrize("task", ["latch", "adding"])
 @pytest.mark.parametrize("cell", ["RNN", "GRU", "LSTM"])
 def test_gradients_are_those_of_the_loss(task, cell):
     """One number of every parameter, by central differences, in float64."""
-    x, y = long_runs.TASKS[task](5, 7, rng())
-    net = long_runs.Net(cell, "default", 5, hidden=3, seed=1)
+    x, y = experiments.TASKS[task](5, 7, rng())
+    net = experiments.Net(cell, "default", 5, hidden=3, seed=1)
     net.cell.dtype = np.dtype(np.float64)
     net.cell.params = {name: array.astype(float) for name, array in net.cell.params.items()}
     net.weight, net.bias, x = net.weight.astype(float), net.bias.astype(float), x.astype(float)
@@ -64,7 +63,7 @@ def test_gradients_are_those_of_the_loss(task, cell):
         return np.mean((answer - (y - 1)) ** 2)
 
     loss()
-    d_answer = long_runs.slope(task, net.forward(x), y).astype(float)
+    d_answer = experiments.slope(task, net.forward(x), y).astype(float)
     grads = net.backward(d_answer)
     for name, array in net.params.items():
         index, step = (0,) * array.ndim, 1e-6
@@ -78,25 +77,27 @@ def test_gradients_are_those_of_the_loss(task, cell):
 
 
 def test_a_net_learns_and_a_seed_repeats():
-    scores = [long_runs.train("latch", "GRU", "chrono", 20, seed=0, steps=60)[0] for _ in range(2)]
+    scores = [
+        experiments.train("latch", "GRU", "chrono", 20, seed=0, steps=60)[0] for _ in range(2)
+    ]
     assert scores[0] == scores[1] > 0.9
 
 
 def test_unknown_names():
     for arguments in (("sorting", "GRU", "one"), ("latch", "CNN", "one"), ("latch", "GRU", "two")):
         with pytest.raises(ValueError, match="expected"):
-            long_runs.train(*arguments, 20)
+            experiments.train(*arguments, 20)
     with pytest.raises(ValueError, match="at least 3"):
-        long_runs.train("latch", "GRU", "chrono", 2)
+        experiments.train("latch", "GRU", "chrono", 2)
 
 
 def test_committed_table_is_the_plan():
-    table = pd.read_csv(long_runs.DATA / "long_runs.csv")
-    assert tuple(table.columns) == long_runs.FIELDS
-    planned = pd.DataFrame(long_runs.plan())
-    keys = [name for name in long_runs.FIELDS if name != "score"]
+    table = pd.read_csv(experiments.TABLES / "long_runs.csv")
+    assert tuple(table.columns) == experiments.FIELDS
+    planned = pd.DataFrame(experiments.plan())
+    keys = [name for name in experiments.FIELDS if name != "score"]
     merged = planned.merge(table, on=keys, how="outer", indicator=True)
     assert (merged["_merge"] == "both").all() and len(table) == len(planned)
-    about = json.loads((long_runs.DATA / "long_runs.json").read_text(encoding="utf-8"))
-    assert about["steps"] == long_runs.STEPS and about["seeds"] == long_runs.SEEDS
-    assert about["learning rate"] == long_runs.LEARNING_RATE
+    about = json.loads((experiments.TABLES / "long_runs.json").read_text(encoding="utf-8"))
+    assert about["steps"] == experiments.STEPS and about["seeds"] == experiments.SEEDS
+    assert about["learning rate"] == experiments.LEARNING_RATE

@@ -1,8 +1,8 @@
 """Train the cells on tasks that ask for memory, and write the table of the long runs.
 
 ``make long-runs`` trains ten seeds of every combination below, up to a lag of 500 steps, on one
-core, and writes `data/long_runs.csv` (one row a trained network) with `data/long_runs.json` beside
-it (settings, versions, date). Notebook 3 imports `train`, repeats a part of the table, and checks
+core, and writes `helpers/tables/long_runs.csv` (one row a trained network) with `long_runs.json`
+beside it (settings, versions, date). Notebook 3 imports `train`, repeats a part of the table, and checks
 that both agree.
 
 The cells are those of `helpers.cells`, whose forward and backward passes are proved equal to
@@ -25,7 +25,7 @@ from tqdm.auto import tqdm
 
 from helpers import cells, tasks
 
-DATA = Path(__file__).resolve().parent.parent / "data"
+TABLES = Path(__file__).resolve().parent / "tables"
 FIELDS = ("task", "lag", "cell", "start", "hidden", "seed", "score")
 TASKS = {"latch": tasks.latch, "adding": tasks.adding}
 CELLS = {"RNN": cells.RNN, "GRU": cells.GRU, "LSTM": cells.LSTM}
@@ -206,7 +206,7 @@ def plan() -> list[dict]:
 def main() -> None:
     """Train all networks of the plan and write the table with its settings."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=DATA / "long_runs.csv")
+    parser.add_argument("--output", type=Path, default=TABLES / "long_runs.csv")
     output = parser.parse_args().output
     torch.set_num_threads(1)
     begin, rows = time.perf_counter(), []
@@ -215,7 +215,7 @@ def main() -> None:
         rows.append({**row, "score": f"{found:.4f}"})
     rows.sort(key=lambda row: (row["task"] != "latch", row["lag"]))
     about = {
-        "written by": "make long-runs (tools/long_runs.py)",
+        "written by": "make long-runs (helpers/experiments.py)",
         "date": datetime.date.today().isoformat(),
         "minutes": round((time.perf_counter() - begin) / 60),
         "seeds": SEEDS,
