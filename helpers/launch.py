@@ -1,60 +1,58 @@
 """On Colab: install what the series needs and Colab lacks, and touch nothing that is there.
 
-The set-up cell has cloned the repository by then. Standard library only, since it runs before
-anything else of the series is imported.
+The set-up cell runs ``python -m helpers.launch`` after pip has installed the series alone. Standard
+library only, since nothing else may be there.
 """
 
-import importlib
 import re
 import subprocess
 import sys
 import tempfile
-import tomllib
 from importlib import metadata
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
+SERIES = "recurrent-networks-measured"
 # Colab builds these to fit its hardware and one another: another copy would break the runtime.
 NEVER = {"torch", "numpy", "pandas"}
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 
 
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def install_missing() -> list[str]:
-    """Install the requirements of pyproject.toml that are absent; say nothing when all goes well.
+def main() -> str | None:
+    """Install the requirements of the series that are absent; say nothing when all goes well.
 
     A package that is there keeps its version, also where a new one would like another: pip gets
-    the present versions as constraints. A second call finds nothing to do and starts no process.
+    the present versions as constraints. If the installation fails or is interrupted, the series is
+    taken away, too, so that the set-up cell does it all again.
 
     Returns:
-        The requirements that were installed.
-
-    Raises:
-        RuntimeError: pip could not install them.
+        What went wrong, in words; None if all is there now.
     """
-    if not PROJECT.is_file():  # installed as a package: pip has seen to the requirements
-        return []
-    requirements = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["dependencies"]
-    named = {re.match(r"[\w.-]+", line)[0]: line for line in requirements}
-    present = {name: version for name in named if (version := _version(name))}
-    missing = [line for name, line in named.items() if name not in NEVER.union(present)]
+    present, missing = {}, []
+    for line in metadata.requires(SERIES) or []:
+        name = re.match(r"[\w.-]+", line)[0]
+        if ";" in line:  # what only development or another system needs
+            continue
+        try:
+            present[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            if name not in NEVER:
+                missing.append(line)
     if not missing:
-        return []
-    with tempfile.TemporaryDirectory() as folder:
-        constraints = Path(folder) / "present.txt"
-        constraints.write_text("".join(f"{name}=={v}\n" for name, v in present.items()))
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input"]
-        command += ["--disable-pip-version-check", "--constraint", str(constraints), *missing]
-        run = subprocess.run(command, capture_output=True, text=True)
+        return None
+    run = None
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            fixed = Path(folder) / "present.txt"
+            fixed.write_text("".join(f"{name}=={version}\n" for name, version in present.items()))
+            command = [*PIP, "install", "--no-input", "--constraint", str(fixed), *missing]
+            run = subprocess.run(command, capture_output=True, text=True)
+    finally:
+        if run is None or run.returncode:
+            subprocess.run([*PIP, "uninstall", "--yes", SERIES], capture_output=True)
     if run.returncode:
-        raise RuntimeError(
-            f"pip could not install {', '.join(missing)}:\n{run.stderr.strip()[-500:]}\n"
-            "Check the connection and run this cell again."
-        )
-    importlib.invalidate_caches()
-    return missing
+        return f"pip could not install {', '.join(missing)}:\n{run.stderr.strip()[-500:]}"
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,1 +1,1 @@
-"""The commands behind the Makefile. No notebook imports from here."""
+"""The project's commands: `python -m tools` lists them. No notebook imports from here."""

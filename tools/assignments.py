@@ -1,4 +1,4 @@
-"""Write the students' release of every assignment from its source: ``-m tools.assignments``.
+"""Write the students' release of every assignment from its source: ``-m tools assignments``.
 
 The source is the solution. The release is the same notebook without the regions marked BEGIN
 SOLUTION and BEGIN HIDDEN TESTS, made by nbgrader's own steps, byte for byte the same every time.
@@ -9,15 +9,13 @@ The set-up cell is that of the series: it is copied from notebook 1 into every s
 
 import argparse
 import copy
-import os
-import sys
-import tempfile
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.project import ROOT, write_all
+
 FOLDER = ROOT / "notebooks" / "assignments"
 SET_UP_FROM = ROOT / "notebooks" / "01_rnn_basics.ipynb"
 STUB = "# YOUR CODE HERE\nraise NotImplementedError()"
@@ -91,36 +89,16 @@ def wanted() -> dict[Path, str]:
     return texts
 
 
-def write(path: Path, text: str) -> None:
-    """Replace a file in one step, so that nobody sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8", newline="\n"
-    ) as new:
-        new.write(text)
-    os.chmod(new.name, 0o644)
-    os.replace(new.name, path)
+def write_releases(check: bool) -> int:
+    """Write every source and release; with `check`, only say which differ and return 1."""
+    texts = wanted()
+    extra = sorted(set((FOLDER / "release").glob("*/*")) - set(texts))
+    for path in extra:
+        print(f"without a source: {path.relative_to(ROOT)}")
+    return write_all(texts, check, "assignments", ROOT) or int(check and bool(extra))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="only say what differs")
-    check = parser.parse_args().check
-    texts = wanted()
-    stale = [p for p, text in texts.items() if not p.is_file() or p.read_text("utf-8") != text]
-    extra = sorted(set((FOLDER / "release").glob("*/*")) - set(texts))
-    for path in stale:
-        if not check:
-            write(path, texts[path])
-        print(f"{'differs' if check else 'written'}: {path.relative_to(ROOT)}")
-    for path in extra:
-        print(f"without a source: {path.relative_to(ROOT)}")
-    if check and (stale or extra):
-        print("run `make assignments` and commit what it writes", file=sys.stderr)
-        return 1
-    print(f"{len(texts) // 2} assignments are up to date")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if not current")
+    return write_releases(parser.parse_args().check)

@@ -1,16 +1,17 @@
 """A table of the environment, one OK / FAIL line per requirement: what to paste into a question.
 
-Exits with 1 when something fails. Works also in a conda environment: ``python tools/check.py``.
+Exits with 1 when something fails. Installs nothing: without `.venv` it looks at the Python that
+runs it.
 """
 
 import importlib.metadata
 import os
 import platform
 import sys
-import tomllib
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.project import requirements
+
+SET_UP = "run: python -m tools setup"
 NEEDED_MEMORY_GB = 2.0
 
 
@@ -18,63 +19,60 @@ def packages() -> list[tuple[str, bool, str, str]]:
     """One row a requirement of pyproject.toml: (item, ok, what was found, what to do)."""
     from packaging.requirements import Requirement
 
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"]
     rows = []
-    for line in [*project["dependencies"], *extras["lab"]]:
+    for line in requirements("lab").values():
         requirement = Requirement(line)
         try:
             found = importlib.metadata.version(requirement.name)
         except importlib.metadata.PackageNotFoundError:
             found = "missing"
         ok = found != "missing" and requirement.specifier.contains(found, prereleases=True)
-        advice = f"needs {line}: run make lab, or pip install '{line}'"
+        advice = f"needs {line}: {SET_UP.removeprefix('run: ')}, or pip install '{line}'"
         rows.append((requirement.name, ok, found, advice))
     return rows
 
 
-def memory() -> tuple[str, bool, str, str]:
+def memory() -> list[tuple[str, bool, str, str]]:
     """Free memory, in GB (10^9 bytes)."""
     import psutil
 
     free = psutil.virtual_memory().available / 1e9
-    return (
-        "memory",
-        free >= NEEDED_MEMORY_GB,
-        f"{free:.1f} GB free",
-        f"close other programs: a notebook may need up to {NEEDED_MEMORY_GB:.0f} GB",
-    )
+    advice = f"close other programs: a notebook may need up to {NEEDED_MEMORY_GB:.0f} GB"
+    return [("memory", free >= NEEDED_MEMORY_GB, f"{free:.1f} GB free", advice)]
 
 
-def threads() -> tuple[str, bool, str, str]:
+def threads() -> list[tuple[str, bool, str, str]]:
     """Does a small recurrent net run on one thread when it is told to?"""
     import torch
 
     torch.set_num_threads(1)
     found = f"{torch.get_num_threads()} torch thread of {os.cpu_count()} cores"
-    return "threads", torch.get_num_threads() == 1, found, "unset OMP_NUM_THREADS and try again"
+    return [("threads", torch.get_num_threads() == 1, found, "unset OMP_NUM_THREADS and try again")]
+
+
+def data() -> list[tuple[str, bool, str, str]]:
+    from helpers import data
+
+    return [
+        (item, ok, "present and intact" if ok else "missing or altered", advice)
+        for item, ok, advice in data.check_files()
+    ]
 
 
 def rows():
+    """Every row of the table."""
     version = platform.python_version()
     yield "Python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer"
     yield "system", True, f"{platform.system()} {platform.machine()}", ""
-    yield from packages()
-    for check in (memory, threads):
+    yield "environment", True, sys.prefix, ""
+    for check in (packages, memory, threads, data):
         try:
-            yield check()
+            yield from check()
         except ImportError as error:
-            yield check.__name__, False, str(error), "run make lab first"
-    try:
-        from helpers import data
-    except ImportError as error:
-        yield "data", False, str(error), "run make lab first"
-        return
-    for item, ok, advice in data.check_files():
-        yield item, ok, "present and intact" if ok else "missing or altered", advice
+            yield check.__name__, False, str(error), SET_UP
 
 
-def main() -> int:
+def check() -> int:
     failed = 0
     for item, ok, found, advice in rows():
         failed += not ok
@@ -82,7 +80,3 @@ def main() -> int:
         print(f"{'OK  ' if ok else 'FAIL'}  {item:<28} {found}{hint}")
     print(f"\n{failed} FAIL" if failed else "\nall OK")
     return bool(failed)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """Make the two committed tables, human_ratings.csv and prices.csv, from their packages.
 
-    python tools/make_snapshots.py [--into FOLDER]
+    python -m tools snapshots [--into FOLDER]
 
 Both come out byte for byte the same each time; the digests are compared with those that
 helpers/data.py pins. Only the figures are kept: no sentence is written. The reviews must be in the
@@ -22,10 +22,8 @@ from pathlib import Path
 
 import pandas as pd
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from helpers import data, download  # noqa: E402
+from helpers import data, download
+from tools.project import ROOT
 
 # The source distribution of the VADER project (MIT): Hutto and Gilbert, ICWSM 2014.
 RATINGS_SOURCE = "vaderSentiment==0.5"
@@ -126,7 +124,3 @@ def main() -> None:
         print(f"{name}: {len(content):,} bytes, sha256 {digest}, {verdict}")
     if not same:
         raise SystemExit("What came out differs from what helpers/data.py pins.")
-
-
-if __name__ == "__main__":
-    main()

@@ -12,8 +12,8 @@ from pathlib import Path
 from nbformat import NotebookNode, from_dict
 from nbgrader import utils
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-CUT_OFF = (["unshare", "--user", "--map-root-user", "--net"], ["unshare", "--net"])
+from tools import network
+from tools.project import ROOT
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,6 @@ class Run:
     replaced: list[str] = field(default_factory=list)
 
 
-def network_cutter() -> list[str]:
-    """The command that runs another one without a network; empty where there is none."""
-    for command in CUT_OFF:
-        if shutil.which(command[0]):
-            tried = subprocess.run([*command, "true"], capture_output=True)
-            if tried.returncode == 0:
-                return command
-    return []
-
-
 class Runner:
     """Runs notebooks one after the other; a context manager.
 
@@ -65,7 +55,7 @@ class Runner:
 
     def __init__(self, limits: Limits | None = None):
         self.limits = limits or Limits()
-        self._cutter = network_cutter()
+        self._cutter = network.cutter()
         self.network_cut = bool(self._cutter)
         self._worker = None
 
@@ -120,8 +110,6 @@ class Runner:
     def run(self, notebook: NotebookNode) -> Run:
         """Execute the notebook's code cells, in place. Cells that were not reached get an error."""
         folder = Path(tempfile.mkdtemp(dir=self.scratch))
-        for name in ("helpers", "notebooks"):  # found by the set-up cell
-            (folder / name).symlink_to(ROOT / name)
         results = self.scratch / f"{folder.name}.jsonl"
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
         task = {

@@ -1,0 +1,87 @@
+"""Every command of the project, on every system: ``python -m tools NAME``.
+
+A command runs in `.venv`, which is made first and kept as requirements.lock says. Where the series
+is installed in the Python that runs this (a conda environment, say), that one is used as it is.
+
+Standard library only, and any Python 3 can read this file, so that an old one gets a sentence.
+"""
+
+import importlib
+import os
+import subprocess
+import sys
+
+# name: (function, what must be there first, what it does)
+COMMANDS = {
+    "lab": ("tools.environment:lab", "data", "open JupyterLab on the start page"),
+    "setup": ("tools.environment:setup", "data", "only make .venv and fetch the data"),
+    "check": ("tools.check:check", None, "a table of your environment, with what to do"),
+    "quick": ("tools.testing:quick", "data", "lint and the fast tests, in two minutes"),
+    "test": ("tools.testing:test", "grading", "the whole proof: all tests, all notebooks"),
+    "refresh": ("tools.notebooks:refresh", "data", "execute notebooks and save their outputs"),
+    "claims": ("tools.publish:claims", "", "write docs/claims from the saved notebooks"),
+    "publish": ("tools.publish:publish", "grading", "write the address and all generated text"),
+    "assignments": ("tools.assignments:main", "grading", "write the students' releases"),
+    "grade": ("tools.grade:main", "grading", "grade a class: grade FOLDER"),
+    "experiments": ("helpers.experiments:main", "", "train the long runs again, about an hour"),
+    "bench": ("tools.bench:main", "", "time the NumPy cells against PyTorch"),
+    "alone": ("tools.testing:alone", "data", "notebooks in an empty folder, as on Colab"),
+    "offline": ("tools.testing:offline", "data", "notebooks with the network cut"),
+    "limits": ("tools.testing:limits", "data", "notebooks within 2 GB on one CPU, as on Binder"),
+    "versions": ("tools.testing:versions", "data", "helpers' tests on oldest and newest versions"),
+    "snapshots": (
+        "tools.make_snapshots:main",
+        "data",
+        "make the committed tables from their sources",
+    ),
+    "mutants": ("tools.mutants:main", "data", "small changes to the helpers: do the tests notice?"),
+    "lock": ("tools.environment:lock", "", "resolve pyproject.toml again into the lock files"),
+}
+
+
+def main(arguments):
+    if sys.version_info < (3, 11):  # noqa: UP036
+        sys.exit(
+            f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}. Name a newer "
+            "one, for example: python3.12 -m tools lab, or: make lab PYTHON=python3.12"
+        )
+    name = arguments[0] if arguments else "--help"
+    if name in ("-h", "--help", "help"):
+        print("python -m tools NAME, where NAME is one of:\n")
+        for name, (_, _, text) in COMMANDS.items():
+            print(f"  {name:12} {text}")
+        print("\nOptions of one of them: python -m tools NAME --help")
+        return 0
+    if name not in COMMANDS:
+        sys.exit(f"no command is called {name!r}; python -m tools lists them")
+    target, needs, text = COMMANDS[name]
+
+    from tools import environment, project
+
+    if {"-h", "--help"} & set(arguments[1:]):
+        print(f"{name}: {text}\n", flush=True)
+        needs = None
+        if not environment.exists():
+            return 0
+    python = environment.python() if needs is None else environment.ready(needs == "grading")
+    if os.path.realpath(os.path.dirname(python)) != os.path.realpath(
+        os.path.dirname(sys.executable)
+    ):
+        return project.wait_for([python, "-m", "tools", *arguments])
+    if needs in ("data", "grading") and subprocess.call([python, "-m", "helpers.data"]):
+        sys.exit("stopped: the data is not complete (see the lines above)")
+    module, function = target.split(":")
+    sys.argv[:] = [f"python -m tools {name}", *arguments[1:]]
+    return getattr(importlib.import_module(module), function)()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit("\nstopped; the same command starts again")
+    except ModuleNotFoundError as error:
+        sys.exit(
+            f"this environment has no module {error.name!r}. In one of your own, run: pip install "
+            '-e ".[lab,test,grading]"; else delete .venv and run the same command again'
+        )

@@ -1,0 +1,255 @@
+"""Write what is generated from something else into the files where readers meet it.
+
+- The public address has one home, `Repository` and `ref` in pyproject.toml. From there it goes into
+  the launch badges under each notebook's title and in each row of the README's table, into the
+  set-up cell of every notebook, and into every other link to the repository.
+- A notebook's minutes and memory stand in its opening. From there they go into both tables.
+- environment.yml comes from the requirements in pyproject.toml.
+- docs/claims comes from the claims in the saved notebooks.
+
+Nothing is executed. Badges and set-up cell name the same ref, so that a notebook never meets the
+helpers of another version.
+"""
+
+import argparse
+import collections
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+
+from tools import environment
+from tools.project import ROOT, notebooks, pyproject, write_all
+
+BINDER_IMAGE = "https://mybinder.org/badge_logo.svg"
+COLAB_IMAGE = "https://colab.research.google.com/assets/colab-badge.svg"
+BINDER = r"https://mybinder\.org/v2/gh/[^/\s]+/[^/\s]+/[^?\s]+\?labpath=([^)\s]+)"
+COLAB = r"https://colab\.research\.google\.com/github/[^/\s]+/[^/\s]+/blob/[^/\s]+/([^)\s]+)"
+BADGES = r"\[!\[Open in Binder\][^\n|]*?colab-badge\.svg\)\]\([^)\s]*\)"
+OPENING = r"about (\S+) minutes? and at most (\S+ GB)"
+# What is looked for is the installed package: a folder or another package called helpers is not it.
+SET_UP = """\
+from importlib.metadata import distributions
+
+if not any(distributions(name="{name}")):
+    assert "google.colab" in str(get_ipython()), "in the project's folder, run: python -m tools lab"
+    !pip install --quiet --no-deps {address}/archive/{ref}.zip
+    !python -m helpers.launch || echo "Check the connection, then run this cell again.\""""
+
+
+class Source(NamedTuple):
+    """Where readers find the series: a GitHub repository, and the branch or tag in it."""
+
+    repo: str
+    ref: str
+
+    @property
+    def address(self) -> str:
+        return f"https://github.com/{self.repo}"
+
+    def binder(self, path: str) -> str:
+        return f"https://mybinder.org/v2/gh/{self.repo}/{self.ref}?labpath={path}"
+
+    def colab(self, path: str) -> str:
+        return f"https://colab.research.google.com/github/{self.repo}/blob/{self.ref}/{path}"
+
+    def badges(self, path: str) -> str:
+        """Both badges for the notebook at this path in the repository, as Markdown."""
+        return (
+            f"[![Open in Binder]({BINDER_IMAGE})]({self.binder(path)}) "
+            f"[![Open in Colab]({COLAB_IMAGE})]({self.colab(path)})"
+        )
+
+    def set_up_cell(self) -> str:
+        name = pyproject()["project"]["name"]
+        return SET_UP.format(name=name, address=self.address, ref=self.ref)
+
+
+def checked(repo: str, ref: str) -> Source:
+    """A source whose two parts can stand in an address and in a shell command.
+
+    Raises:
+        ValueError: one of them cannot.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*/(?=.*\w)[\w.-]+", repo, flags=re.ASCII):
+        raise ValueError(f"expected a GitHub repository as owner/name, got {repo!r}")
+    if not re.fullmatch(r"\w[\w.-]*", ref, flags=re.ASCII):
+        raise ValueError(f"expected a branch or tag of letters, digits, _ . -, got {ref!r}")
+    return Source(repo, ref)
+
+
+def written_down(root: Path = ROOT) -> Source:
+    """The source that pyproject.toml names."""
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    address = settings["project"]["urls"]["Repository"]
+    return checked(address.removeprefix("https://github.com/"), settings["tool"]["series"]["ref"])
+
+
+def from_remote(address: str) -> str | None:
+    """owner/name of a git remote's address, or None where that is not on GitHub."""
+    match = re.fullmatch(
+        r"(?:https://(?:[^@/]*@)?|git@|ssh://git@)github\.com[:/]([^/]+/[^/]+?)(?:\.git)?/?",
+        address.strip(),
+    )
+    return match and match[1]
+
+
+def remote(root: Path) -> str | None:
+    command = ["git", "-C", root, "remote", "get-url", "origin"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        return None
+    return from_remote(found.stdout) if found.returncode == 0 else None
+
+
+# --- the address, and what a notebook needs ------------------------------------------------------
+
+
+def with_links(text: str, source: Source, old: Source) -> str:
+    """The text with its launch links, and its links to the old repository, led to the source."""
+    text = re.sub(BINDER, lambda match: source.binder(match[1]), text)
+    text = re.sub(COLAB, lambda match: source.colab(match[1]), text)
+    return re.sub(rf"{re.escape(old.address)}(?![\w-]|\.(?!git\b)\w)", source.address, text)
+
+
+def with_rows(page: str, source: Source, facts: dict[str, tuple[str, str]]) -> str:
+    """A page with the minutes and the memory in each row about a notebook, and README's badges."""
+
+    def row(match):
+        link, path, rest = match["link"], match["path"], match["rest"]
+        if path.startswith("notebooks/"):  # the start page is read where the notebooks lie
+            link += f"<br>{source.badges(path)}"
+        minutes, memory = facts[path.split("/")[-1]]
+        return f"{link} |" + re.sub(r"\| \S+ \| \S+ GB \|", f"| {minutes} | {memory} |", rest)
+
+    link = r"(?P<link>^\| \[[^\]]+\]\((?P<path>(?:notebooks/)?\d\d_\w+\.ipynb)\))"
+    return re.sub(rf"{link}[^|\n]*\|(?P<rest>.*)", row, page, flags=re.MULTILINE)
+
+
+def with_title_badges(cell: str, badges: str) -> str:
+    """A notebook's first cell with the badges as the paragraph under its title."""
+    title, _, rest = re.sub(rf"\n*{BADGES}", "", cell, count=1).partition("\n")
+    return f"{title}\n\n{badges}\n\n{rest.lstrip()}"
+
+
+def pages(source: Source, old: Source, root: Path = ROOT) -> Iterator[tuple[Path, str]]:
+    """Every file that names the address or a notebook's needs, with the text it should have."""
+    settings = root / "pyproject.toml"
+    text = settings.read_text(encoding="utf-8").replace(old.address, source.address)
+    # `ref` is read as TOML but replaced as text, so that comments and order stay.
+    yield settings, re.sub(r'(?m)^ref = ".*?"', f'ref = "{source.ref}"', text, count=1)
+    facts = {}
+    for path in sorted(root.glob("notebooks/**/*.ipynb")):
+        # The releases come from their sources, by tools.assignments.
+        if {".ipynb_checkpoints", "release"} & set(path.parts):
+            continue
+        before = path.read_text(encoding="utf-8")
+        notebook = nbformat.reads(before, as_version=4)
+        unchanged = nbformat.writes(notebook, version=4)
+        if path.parent == root / "notebooks":
+            badges, opening = source.badges(f"notebooks/{path.name}"), notebook.cells[0]
+            opening.source = with_title_badges(opening.source, badges)
+            facts[path.name] = re.search(OPENING, opening.source).groups()
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        if code and re.search(r"\bhelpers.launch\b", code[0].source):
+            code[0].source = source.set_up_cell()
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = with_links(cell.source, source, old)
+        after = nbformat.writes(notebook, version=4)
+        # A file that needs no change keeps its bytes, whatever wrote it.
+        yield path, before if after == unchanged else after + "\n"
+    markdown = [*root.glob("*.md"), *root.glob("docs/*.md"), *root.glob("notebooks/**/*.md")]
+    for path in sorted(markdown):
+        text = with_links(path.read_text(encoding="utf-8"), source, old)
+        yield path, with_rows(text, source, facts)
+
+
+# --- the claims ----------------------------------------------------------------------------------
+
+CLAIM_FIELDS = ("id", "notebook", "claim", "measured", "value", "verdict", "challenged")
+CLAIMS_HEAD = """\
+# What the articles and their readers say, measured
+
+This page is written by `python -m tools claims` from the saved notebooks. A verdict follows from
+the measurement beside it: *holds* when all that the claim implies was seen, *does not hold* when
+none of it was, *depends* when some was (then the page says what), and *not decided* when the
+measurement cannot tell. What is true by construction is marked *by definition* and not counted.
+
+{tally}
+"""
+
+
+def tally(verdicts: list[str]) -> str:
+    """How often each verdict was given; what holds by definition is counted apart."""
+    counts = collections.Counter(verdicts)
+    defined = counts.pop("by definition", 0)
+    parts = [f"{counts.pop(v, 0)} {v}" for v in ("holds", "does not hold", "depends")]
+    parts += [f"{count} {verdict}" for verdict, count in counts.items()]
+    text = f"**{len(verdicts) - defined} claims:** {' · '.join(parts)}"
+    return text + (f"; besides them {defined} by definition" if defined else "")
+
+
+def claim_pages() -> dict[Path, str]:
+    """The text of docs/claims.md and docs/claims.json, by path."""
+    from helpers import claims
+
+    records, sources = claims.gather(notebooks()), claims.register()
+    page = CLAIMS_HEAD.format(tally=tally([record["verdict"] for record in records]))
+    for notebook in dict.fromkeys(record["notebook"] for record in records):
+        page += f"\n## [{notebook}](../notebooks/{notebook}.ipynb)\n\n"
+        page += "| id | from | claim | measured | verdict |\n|---|---|---|---|---|\n"
+        for record in (r for r in records if r["notebook"] == notebook):
+            measured, challenged = record["measured"], record.get("challenged")
+            if challenged:
+                measured += f"<br>*tried against it:* {challenged}"
+            source, verdict = sources[record["id"]]["source"], claims.explained(record)
+            cells = (record["id"], source, record["claim"], measured, verdict)
+            page += f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
+    listed = [{field: r[field] for field in CLAIM_FIELDS if field in r} for r in records]
+    return {
+        ROOT / "docs" / "claims.md": page,
+        ROOT / "docs" / "claims.json": json.dumps(listed, ensure_ascii=False, indent=1) + "\n",
+    }
+
+
+# --- the commands --------------------------------------------------------------------------------
+
+
+def claims(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Gather the claims of the saved notebooks.")
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if not current")
+    return write_all(claim_pages(), parser.parse_args(arguments).check, "claims", ROOT)
+
+
+def publish(arguments: list[str] | None = None, root: Path = ROOT) -> int:
+    """Change the address in its one home, and write everything that is generated.
+
+    Without --repo it is that of the git remote `origin` where this is on GitHub, else it stays.
+    """
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--repo", help="owner/name on GitHub")
+    parser.add_argument("--ref", help="branch or tag that badges and set-up cell name")
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if not current")
+    options = parser.parse_args(arguments)
+    old = source = written_down(root)
+    if not options.check:
+        try:
+            source = checked(options.repo or remote(root) or old.repo, options.ref or old.ref)
+        except ValueError as error:
+            sys.exit(f"nothing changed: {error}")
+    texts = dict(pages(source, old, root))
+    if root != ROOT:
+        return write_all(texts, options.check, "publish", root)
+    from tools import assignments
+
+    texts |= claim_pages() | {ROOT / "environment.yml": environment.conda_file()}
+    status = write_all(texts, options.check, "publish", root)
+    return assignments.write_releases(options.check) or status
