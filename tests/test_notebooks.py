@@ -6,23 +6,20 @@ the skeleton that readers know from one notebook to the next.
 """
 
 import base64
+import io
 import itertools
 import re
 import statistics
-import struct
-import subprocess
-import sys
-from pathlib import Path
 
+import matplotlib.image
 import nbformat
 import pytest
 
-from tools import badges
+from tools import publish
+from tools.project import notebooks
 
-ROOT = Path(__file__).resolve().parent.parent
-PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-IDS = [path.stem for path in PATHS]
-each = pytest.mark.parametrize("path", PATHS, ids=IDS)
+PATHS = notebooks()
+each = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
 
 MACHINE_PATH = re.compile(r"(/(home|root|tmp|work|Users)/|[A-Z]:\\\\|site-packages)")
 OBJECT_ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")
@@ -48,10 +45,6 @@ def outputs_of(path):
 
 def length(cell):
     return sum(1 for line in cell.source.splitlines() if line.strip())
-
-
-def test_there_are_notebooks():
-    assert PATHS
 
 
 # --- hygiene -----------------------------------------------------------------------------------
@@ -130,13 +123,7 @@ def test_opening(path):
     assert re.match(rf"# {number}\. \S", first.source)
     for label in ("You will learn", "You need", "Time and memory"):
         assert f"**{label}**" in first.source, label
-    assert re.search(r"about [\w½¼¾.]+ minutes? and at most [\d.]+ GB on 2 cores", first.source)
-
-
-def test_set_up_cell_is_the_same_everywhere():
-    cells = {code_cells(path)[0].source for path in PATHS}
-    assert len(cells) == 1
-    assert cells.pop() == badges.written_down().set_up_cell()
+    assert re.search(f"{publish.OPENING} on 2 cores", first.source)
 
 
 @each
@@ -163,39 +150,22 @@ def test_exercises_say_how_to_check(path):
 
 
 @each
-def test_every_figure_has_alt_text(path):
-    figures = 0
-    for cell, output in outputs_of(path):
-        if "image/png" not in output.get("data", {}):
-            continue
-        figures += 1
-        alt = output.get("metadata", {}).get("image/png", {}).get("alt", "")
-        assert len(alt.split()) >= 5, f"no alt text in: {cell.source[-80:]}"
-    assert figures >= 3
-
-
-@each
-def test_figures_are_opaque(path):
-    """Colour type 2 is RGB; 6 has an alpha channel, which must then be full in every corner."""
-    import io
-
-    import matplotlib.image
-
-    for cell, output in outputs_of(path):
-        if "image/png" in output.get("data", {}):
-            raw = base64.b64decode(output["data"]["image/png"])
-            assert struct.unpack(">B", raw[25:26])[0] in (2, 6)
-            pixels = matplotlib.image.imread(io.BytesIO(raw))
-            assert pixels.shape[-1] == 3 or pixels[..., 3].min() == 1, cell.source[:60]
-
-
-@each
-def test_every_figure_is_followed_by_what_to_see(path):
-    cells = read(path).cells
+def test_figures_can_be_seen_and_read(path):
+    """Alternative text, no transparent corner, and below it the text that says what to see."""
+    cells, figures = read(path).cells, 0
     for cell, after in itertools.pairwise(cells):
-        if any("image/png" in o.get("data", {}) for o in cell.get("outputs", [])):
-            assert after.cell_type == "markdown", cell.source[-80:]
-            assert re.search(r"\*Figure \d+", after.source), cell.source[-80:]
+        for output in cell.get("outputs", []):
+            if "image/png" not in output.get("data", {}):
+                continue
+            where, figures = cell.source[-80:], figures + 1
+            alt = output.get("metadata", {}).get("image/png", {}).get("alt", "")
+            assert len(alt.split()) >= 5, f"no alt text in: {where}"
+            raw = base64.b64decode(output["data"]["image/png"])
+            pixels = matplotlib.image.imread(io.BytesIO(raw))
+            assert pixels.shape[-1] == 3 or pixels[..., 3].min() == 1, where
+            assert after.cell_type == "markdown", where
+            assert re.search(r"\*Figure \d+", after.source), where
+    assert figures >= 3
 
 
 @each
@@ -227,24 +197,10 @@ def test_untagged_cells_are_compared(path):
     assert len(ignored) <= 0.5 * len(cells)
 
 
-def test_gathered_claims_are_current():
-    run = subprocess.run(
-        [sys.executable, "tools/gather_claims.py", "--check"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stderr
-
-
-def test_readme_says_what_the_notebooks_say():
-    """Same notebooks, same minutes, same memory in the README's table as in each opening."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    rows = dict(
-        re.findall(r"\(notebooks/(\w+)\.ipynb\).*\| (.+? \| .+?) \|$", readme, re.MULTILINE)
-    )
-    assert sorted(rows) == IDS
-    for path in PATHS:
-        opening = read(path).cells[0].source
-        minutes, memory = re.search(r"about (\S+) minutes? and at most (\S+ GB)", opening).groups()
-        assert rows[path.stem].split(" | ")[-2:] == [minutes, memory], path.stem
+def test_what_is_generated_is_current():
+    """Badges, set-up cells, minutes and memory, environment.yml, the page of claims."""
+    texts = publish.everything(publish.written_down(), publish.written_down())
+    for path, text in texts.items():
+        assert path.read_text(encoding="utf-8") == text, f"make publish: {path.name}"
+    cells = {code_cells(path)[0].source for path in PATHS}
+    assert cells == {publish.written_down().set_up_cell()}

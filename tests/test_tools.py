@@ -1,135 +1,314 @@
-"""The commands behind the Makefile: set-up, refresh, check."""
+"""The commands of `python -m tools`: the entry, set-up, publish, refresh, check, the proof."""
 
-import importlib.util
+import ast
+import os
+import re
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools import __main__ as entry
+from tools import check, environment, network, publish, testing
+from tools import notebooks as lessons
+from tools.project import ROOT, notebooks, pyproject, requirements
+
+SOURCE = publish.written_down()
+ADDRESS, REPO, REF = SOURCE.address, SOURCE.repo, SOURCE.ref
 
 
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tool(*arguments, python=sys.executable):
+    command = [python, "-m", "tools", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
-# --- set-up ------------------------------------------------------------------------------------
+# --- the entry -----------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def bootstrap(tmp_path, monkeypatch):
-    """The set-up in an empty folder, with every command it would start recorded instead."""
-    module = load("bootstrap")
-    for name in ("requirements.lock", "requirements-grading.lock", "pyproject.toml"):
-        (tmp_path / name).write_text(name)
-    monkeypatch.setattr(module, "ROOT", tmp_path)
-    monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
-    monkeypatch.setattr(module, "STAMP", tmp_path / ".venv" / "installed.sha256")
-    monkeypatch.setattr(module, "GRADING_STAMP", tmp_path / ".venv" / "grading.sha256")
-    monkeypatch.setattr(module.sys, "argv", ["bootstrap.py"])
-    module.commands, module.failing = [], None
-
-    def run(command, **options):
-        words = " ".join(map(str, command))
-        module.commands.append(words)
-        failed = module.failing is not None and module.failing in words
-        if not failed and "-m venv" in words:
-            module.venv_python().parent.mkdir(parents=True)
-            module.venv_python().touch()
-        return SimpleNamespace(returncode=int(failed), stdout="", stderr="")
-
-    monkeypatch.setattr(module.subprocess, "run", run)
-    return module
+def test_help_lists_every_command_and_each_exists():
+    said = tool("--help").stdout
+    for name, (target, _, text) in entry.COMMANDS.items():
+        assert re.search(rf"^  {name} +{re.escape(text)}$", said, re.MULTILINE)
+        module, function = target.split(":")
+        path = ROOT / f"{module.replace('.', '/')}.py"
+        assert re.search(rf"^def {function}\(", path.read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def test_second_set_up_starts_nothing(bootstrap):
-    bootstrap.main()
-    assert any("requirements.lock" in command for command in bootstrap.commands)
-    bootstrap.commands.clear()
-    bootstrap.main()
-    assert bootstrap.commands == []
+def test_unknown_command():
+    done = tool("tset")
+    assert done.returncode == 1
+    assert done.stderr == "no command is called 'tset'; python -m tools lists them\n"
 
 
-def test_changed_lock_installs_again(bootstrap):
-    bootstrap.main()
-    bootstrap.commands.clear()
-    (bootstrap.ROOT / "requirements.lock").write_text("another version")
-    bootstrap.main()
-    assert any("requirements.lock" in command for command in bootstrap.commands)
-
-
-def test_what_grading_needs_comes_on_top_when_asked_for(bootstrap):
-    bootstrap.main()
-    assert not any("requirements-grading.lock" in command for command in bootstrap.commands)
-    bootstrap.commands.clear()
-    bootstrap.main(["--grading"])
-    assert len(bootstrap.commands) == 1
-    assert "requirements-grading.lock" in bootstrap.commands[0]
-    bootstrap.commands.clear()
-    bootstrap.main(["--grading"])
-    assert bootstrap.commands == []
-    (bootstrap.ROOT / "requirements-grading.lock").write_text("another version")
-    bootstrap.main(["--grading"])
-    assert len(bootstrap.commands) == 1
-
-
-def test_failed_install_is_not_taken_for_done(bootstrap):
-    bootstrap.failing = "requirements.lock"
-    with pytest.raises(SystemExit, match="pip could not install"):
-        bootstrap.main()
-    assert not bootstrap.STAMP.exists()
-    bootstrap.failing = None
-    bootstrap.main()
-    assert bootstrap.STAMP.exists()
-
-
-def test_no_venv_module(bootstrap):
-    bootstrap.failing = "-m venv"
-    with pytest.raises(SystemExit, match="apt install python3-venv"):
-        bootstrap.main()
-    assert not bootstrap.VENV.exists()
-
-
-def test_old_python(bootstrap, monkeypatch):
-    monkeypatch.setattr(bootstrap.sys, "version_info", (3, 10, 4))
-    with pytest.raises(SystemExit, match=r"3\.11 or newer is needed"):
-        bootstrap.main()
-
-
-def test_full_disk(bootstrap, monkeypatch):
-    monkeypatch.setattr(bootstrap.shutil, "disk_usage", lambda path: SimpleNamespace(free=1e9))
-    with pytest.raises(SystemExit, match="free disk space"):
-        bootstrap.main()
+def test_old_python_reads_the_entry_and_gets_a_sentence(monkeypatch):
+    """Nothing but the entry is imported before the version is looked at."""
+    for name in ("__init__", "__main__"):
+        source = (ROOT / "tools" / f"{name}.py").read_text(encoding="utf-8")
+        tree = ast.parse(source, feature_version=(3, 7))
+        for node in tree.body:
+            names = [alias.name for alias in getattr(node, "names", [])]
+            assert set(names) <= {"importlib", "os", "subprocess", "sys"}
+    monkeypatch.setattr(entry.sys, "version_info", (3, 8, 10))
+    with pytest.raises(SystemExit, match=r"Python 3\.11 or newer is needed"):
+        entry.main(["lab"])
 
 
 def test_make_says_that_python_is_missing():
-    run = subprocess.run(
-        ["make", "setup", "PYTHON=python9.9"], cwd=ROOT, capture_output=True, text=True
-    )
-    assert run.returncode != 0
-    assert "no 'python9.9' found" in run.stdout + run.stderr
+    command = ["make", "lab", "PYTHON=python9.9"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode != 0 and "no 'python9.9' found" in run.stdout
+
+
+def test_makefile_names_commands():
+    names = re.search(r"^NAMES := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    assert set(names.split()) <= set(entry.COMMANDS)
+
+
+# --- set-up --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bare(tmp_path, monkeypatch):
+    """The set-up in an empty folder, with every command that it starts recorded instead."""
+    for name in (environment.LOCK, environment.GRADING_LOCK, "pyproject.toml"):
+        (tmp_path / name).write_text(name)
+    monkeypatch.setattr(environment, "ROOT", tmp_path)
+    monkeypatch.setattr(environment, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(environment, "of_the_reader", lambda: False)
+    log = SimpleNamespace(folder=tmp_path, commands=[], failing=None)
+
+    def run(command, **options):
+        words = " ".join(map(str, command))
+        log.commands.append(words)
+        failed = log.failing is not None and log.failing in words
+        if not failed and "-m venv" in words:
+            environment.venv_python().parent.mkdir(parents=True)
+            environment.venv_python().touch()
+        return SimpleNamespace(returncode=int(failed), stdout="", stderr="")
+
+    monkeypatch.setattr(environment.subprocess, "run", run)
+    return log
+
+
+def installs(log, lock):
+    return [words for words in log.commands if words.endswith(f"--requirement {lock}")]
+
+
+def test_set_up_happens_once_and_again_when_a_lock_changes(bare):
+    for grading, lock in ((False, environment.LOCK), (True, environment.GRADING_LOCK)):
+        assert environment.ready(grading) == str(environment.venv_python())
+        assert len(installs(bare, lock)) == 1
+        bare.commands.clear()
+        environment.ready(grading)
+        assert bare.commands == []
+        (bare.folder / lock).write_text("another version")
+        environment.ready(grading)
+        assert len(installs(bare, lock)) == 1
+    bare.commands.clear()
+    environment.ready()
+    assert not installs(bare, environment.GRADING_LOCK)
+
+
+def test_failed_install_is_not_taken_for_done(bare):
+    bare.failing = environment.LOCK
+    with pytest.raises(SystemExit, match="pip could not install"):
+        environment.ready()
+    bare.failing = None
+    bare.commands.clear()
+    environment.ready()
+    assert len(installs(bare, environment.LOCK)) == 1
+
+
+def test_no_venv_module(bare):
+    bare.failing = "-m venv"
+    with pytest.raises(SystemExit, match="apt install python3-venv"):
+        environment.ready()
+    assert not environment.VENV.exists()
+
+
+def test_full_disk(bare, monkeypatch):
+    monkeypatch.setattr(environment.shutil, "disk_usage", lambda path: SimpleNamespace(free=1e9))
+    with pytest.raises(SystemExit, match="free disk space"):
+        environment.ready()
+
+
+def test_an_environment_of_the_reader_is_used_as_it_is(bare, monkeypatch, tmp_path):
+    """Where the series is installed in the running Python, conda's for example."""
+    monkeypatch.undo()
+    monkeypatch.setattr(environment, "VENV", tmp_path / "another")
+    monkeypatch.setattr(environment.sysconfig, "get_path", lambda name: str(tmp_path))
+    assert not environment.of_the_reader()
+    (tmp_path / f"{pyproject()['project']['name'].replace('-', '_')}-1.dist-info").mkdir()
+    monkeypatch.setattr(environment.subprocess, "run", None)
+    assert environment.ready(grading=True) == sys.executable
 
 
 def test_lock_names_every_dependency_with_torch_pinned():
-    locked = dict(
-        line.split("==")
-        for line in (ROOT / "requirements.lock").read_text().splitlines()
-        if line and not line.startswith("#")
+    lines = (ROOT / environment.LOCK).read_text(encoding="utf-8").splitlines()
+    locked = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    assert f"torch=={locked['torch']}" == environment.TORCH
+    assert {name.lower() for name in requirements("lab")} <= {name.lower() for name in locked}
+    assert all(version[0].isdigit() for version in locked.values())
+
+
+# --- publish -------------------------------------------------------------------------------------
+
+
+def launch_links(name, repo=REPO, ref=REF):
+    """Written out here a second time, so that a fault in tools/publish.py is seen."""
+    return [
+        f"https://mybinder.org/v2/gh/{repo}/{ref}?labpath=notebooks/{name}",
+        f"https://colab.research.google.com/github/{repo}/blob/{ref}/notebooks/{name}",
+    ]
+
+
+def links_in(text):
+    return re.findall(
+        r"\]\((https://(?:mybinder\.org/v2|colab\.research\.google\.com/git)[^)]*)\)", text
     )
-    assert locked["torch"] == "2.13.0"
-    check = load("check")
-    missing = [name for name, *_ in check.packages() if name.lower() not in map(str.lower, locked)]
-    assert not missing
-    assert not [version for version in locked.values() if not version[0].isdigit()]
 
 
-# --- refresh -----------------------------------------------------------------------------------
+def test_every_launch_link_leads_to_the_one_address_and_to_a_file():
+    pages = [ROOT / "README.md", *(ROOT / "notebooks").glob("**/*.md")]
+    texts = {page: page.read_text(encoding="utf-8") for page in pages}
+    for path in (ROOT / "notebooks").glob("**/*.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        texts[path] = "\n".join(cell.source for cell in cells)
+        if path in notebooks():  # seen without images, too
+            title, blank, badges, *_ = cells[0].source.splitlines()
+            assert title.startswith("# ") and blank == ""
+            assert "[![Open in Binder](" in badges and "[![Open in Colab](" in badges
+            assert links_in(badges) == launch_links(path.name)
+            assert set(launch_links(path.name)) <= set(links_in(texts[ROOT / "README.md"]))
+    for page, text in texts.items():
+        for link in links_in(text):
+            target = re.split(r"\?labpath=|/blob/[^/]+/", link)[1]
+            assert link in launch_links(target.removeprefix("notebooks/")), f"{page}: {link}"
+            assert (ROOT / target).is_file(), f"{page}: {link}"
+
+
+@pytest.fixture
+def small_tree(tmp_path):
+    """A repository with one notebook, as small as the commands allow."""
+    root = tmp_path / "tree"
+    (root / "notebooks").mkdir(parents=True)
+    (root / "pyproject.toml").write_text(
+        f'[project.urls]\nRepository = "{ADDRESS}"\n\n[tool.series]\n# a comment\nref = "{REF}"\n'
+    )
+    (root / "README.md").write_text(
+        f"# A\n\nClone {ADDRESS}.git, not {ADDRESS}-old.\n\n| notebook | minutes |\n|---|---|\n"
+        "| [1. One](notebooks/01_one.ipynb) | about one | 9 | 9 GB |\n"
+    )
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_markdown_cell(
+                "# 1. One\n\nIt takes about 2 minutes and at most 1.5 GB on 2 cores."
+            ),
+            nbformat.v4.new_code_cell("!python -m helpers.launch", execution_count=1),
+            nbformat.v4.new_code_cell(
+                "1 + 1",
+                execution_count=2,
+                outputs=[nbformat.v4.new_output("stream", text="2\n")],
+            ),
+        ]
+    )
+    nbformat.write(notebook, root / "notebooks" / "01_one.ipynb")
+    return root
+
+
+def contents(root):
+    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_one_command_rewrites_every_place(small_tree):
+    path = small_tree / "notebooks/01_one.ipynb"
+    before = nbformat.read(path, as_version=4)
+    publish.publish(["--repo", "Some-One/a.fork", "--ref", "v1.0"], small_tree)
+    settings = (small_tree / "pyproject.toml").read_text()
+    assert settings.splitlines()[1] == 'Repository = "https://github.com/Some-One/a.fork"'
+    assert settings.splitlines()[-2:] == ["# a comment", 'ref = "v1.0"']
+    readme = (small_tree / "README.md").read_text()
+    assert "Clone https://github.com/Some-One/a.fork.git" in readme
+    assert f"not {ADDRESS}-old." in readme
+    links = launch_links("01_one.ipynb", "Some-One/a.fork", "v1.0")
+    assert links_in(readme) == links
+    assert readme.endswith("| about one | 2 | 1.5 GB |\n")  # as the notebook's opening says
+    after = nbformat.read(path, as_version=4)
+    assert links_in(after.cells[0].source) == links
+    assert after.cells[0].source.endswith("on 2 cores.")
+    archive = "https://github.com/Some-One/a.fork/archive/v1.0.zip"
+    assert archive in after.cells[1].source
+    for cell in (*before.cells[:2], *after.cells[:2]):
+        cell.source = ""
+    assert after == before  # counts, outputs, ids: nothing was executed, nothing lost
+    once = contents(small_tree)
+    publish.publish(["--repo", "Some-One/a.fork"], small_tree)
+    assert contents(small_tree) == once
+    publish.publish(["--repo", REPO, "--ref", REF], small_tree)
+    publish.publish(["--repo", "Some-One/a.fork", "--ref", "v1.0"], small_tree)
+    assert contents(small_tree) == once  # there and back
+
+
+def test_check_finds_the_one_badge_that_disagrees(small_tree, capsys):
+    publish.publish([], small_tree)
+    assert publish.publish(["--check"], small_tree) == 0
+    page = small_tree / "README.md"
+    page.write_text(page.read_text().replace(f"gh/{REPO}/", "gh/somebody/else/"))
+    wrong = contents(small_tree)
+    assert publish.publish(["--check"], small_tree) == 1 and contents(small_tree) == wrong
+    assert capsys.readouterr().out.endswith("differs: README.md\n")
+
+
+def test_address_comes_from_the_git_remote(small_tree):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+
+    def git(*words):
+        subprocess.run(["git", "-C", str(small_tree), *words], check=True, env=clean)
+
+    git("init", "--quiet")
+    git("remote", "add", "origin", "git@github.com:me/mine.git")
+    publish.publish([], small_tree)
+    assert publish.written_down(small_tree) == ("me/mine", REF)
+    git("remote", "set-url", "origin", "https://example.org/a/b")
+    publish.publish([], small_tree)
+    assert publish.written_down(small_tree) == ("me/mine", REF)
+
+
+@pytest.mark.parametrize(
+    ("address", "repo"),
+    [
+        ("https://github.com/a/b.git\n", "a/b"),
+        ("https://user:token@github.com/a/b.c", "a/b.c"),
+        ("ssh://git@github.com/a/b.git", "a/b"),
+        ("git@gitlab.com:a/b.git", None),
+        ("https://notgithub.com/a/b", None),
+    ],
+)
+def test_remote_addresses(address, repo):
+    assert publish.from_remote(address) == repo
+
+
+@pytest.mark.parametrize("repo", ["name", "a/b/c", "a/..", "a b/c", "a/b;ls"])
+def test_bad_address_changes_nothing(small_tree, repo):
+    before = contents(small_tree)
+    with pytest.raises(SystemExit, match="expected a GitHub repository as owner/name"):
+        publish.publish(["--repo", repo], small_tree)
+    with pytest.raises(SystemExit, match="nothing changed: expected a branch or tag"):
+        publish.publish(["--repo", "a/b", "--ref", f"{repo} $(ls)"], small_tree)
+    assert contents(small_tree) == before
+
+
+def test_tally_leaves_out_what_holds_by_definition():
+    verdicts = ["holds"] * 3 + ["by definition"] * 2 + ["depends", "not decided"]
+    assert publish.tally(verdicts) == (
+        "**5 claims:** 3 holds · 0 does not hold · 1 depends · 1 not decided; "
+        "besides them 2 by definition"
+    )
+
+
+# --- refresh -------------------------------------------------------------------------------------
 
 
 def notebook(path, source):
@@ -139,35 +318,35 @@ def notebook(path, source):
 
 def test_refresh_twice_gives_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setenv("TQDM_DISABLE", "0")
-    refresh, path = load("refresh"), tmp_path / "tiny.ipynb"
-    notebook(path, "import os\nprint(1 + 1, os.environ['TQDM_DISABLE'])")
-    refresh.refresh(path)
+    monkeypatch.setenv("RNN_MEASURED_STRICT", "0")
+    path = tmp_path / "tiny.ipynb"
+    names = "'TQDM_DISABLE', 'RNN_MEASURED_STRICT'"
+    notebook(path, f"import os\nprint(1 + 1, *(os.environ[name] for name in ({names})))")
+    lessons.execute(path)
     first = path.read_bytes()
-    refresh.refresh(path)
+    lessons.execute(path)
     assert path.read_bytes() == first
     saved = nbformat.read(path, as_version=4)
-    assert saved.cells[0].outputs[0].text == "2 1\n"  # progress bars are off
+    assert saved.cells[0].outputs[0].text == "2 1 1\n"  # no progress bars; strict
     assert saved.cells[0].execution_count == 1
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_failed_refresh_leaves_the_notebook_alone(tmp_path):
-    refresh, path = load("refresh"), tmp_path / "broken.ipynb"
+    path = tmp_path / "broken.ipynb"
     notebook(path, "1 / 0")
     before = path.read_bytes()
     with pytest.raises(Exception, match="ZeroDivisionError"):
-        refresh.refresh(path)
+        lessons.execute(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
 
-# --- check -------------------------------------------------------------------------------------
+# --- check ---------------------------------------------------------------------------------------
 
 
 def test_check_passes_here():
-    run = subprocess.run(
-        [sys.executable, "tools/check.py"], cwd=ROOT, capture_output=True, text=True
-    )
+    run = tool("check")
     assert run.returncode == 0, run.stdout
     assert "all OK" in run.stdout
     for item in ("Python", "torch", "memory", "threads"):
@@ -175,15 +354,6 @@ def test_check_passes_here():
 
 
 def test_check_tells_what_to_do(monkeypatch, capsys):
-    check = load("check")
-    monkeypatch.setattr(check, "NEEDED_MEMORY_GB", 1e6)
-    assert check.main() == 1
-    out = capsys.readouterr().out
-    assert "FAIL  memory" in out and "close other programs" in out and "1 FAIL" in out
-
-
-def test_check_sees_a_missing_and_an_old_package(monkeypatch):
-    check = load("check")
     real = check.importlib.metadata.version
 
     def version(name):
@@ -192,7 +362,59 @@ def test_check_sees_a_missing_and_an_old_package(monkeypatch):
         return "1.0" if name == "pooch" else real(name)
 
     monkeypatch.setattr(check.importlib.metadata, "version", version)
-    rows = {name: (ok, found) for name, ok, found, _ in check.packages()}
-    assert rows["tqdm"] == (False, "missing")
-    assert rows["pooch"] == (False, "1.0")
-    assert rows["numpy"][0]
+    monkeypatch.setattr(check, "NEEDED_MEMORY_GB", 1e6)
+    monkeypatch.setattr(check, "data", lambda: [("reviews", False, "missing", "run this")])
+    assert check.check() == 1
+    out = capsys.readouterr().out
+    assert re.search(r"FAIL  tqdm +missing  -> needs tqdm>=4.66: python -m tools setup", out)
+    assert re.search(r"FAIL  pooch +1\.0  -> needs pooch>=", out)
+    assert re.search(r"OK    numpy +\d", out)
+    assert re.search(r"FAIL  memory .* close other programs", out) and "run this" in out
+    assert out.endswith("\n4 FAIL\n")
+
+
+# --- the proof in hard places --------------------------------------------------------------------
+
+
+def test_oldest_is_the_lower_bound_of_every_range():
+    oldest = dict(line.split("==") for line in testing.bounds("oldest", with_torch=False))
+    assert list(oldest) == list(requirements())
+    assert oldest["numpy"] == "2.0" and f"torch=={oldest['torch']}" == environment.TORCH
+    assert "torch==2.6" in testing.bounds("oldest", with_torch=True)
+
+
+@pytest.mark.skipif(not network.cutter(), reason="this system does not let a user cut the network")
+def test_the_network_is_cut():
+    code = """
+import socket
+with socket.socket() as server:
+    server.bind(("127.0.0.1", 0))
+    server.listen()
+    socket.create_connection(server.getsockname(), timeout=5).close()
+try:
+    socket.create_connection(("192.0.2.1", 80), timeout=5)
+except OSError as error:
+    print("cut:", error)
+raise SystemExit(7)
+"""
+    command = network.cut([sys.executable, "-c", code])
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout.startswith("cut:") and "nreachable" in done.stdout, done.stderr
+    assert done.returncode == 7
+
+
+def test_offline_says_when_it_cannot(monkeypatch):
+    monkeypatch.setattr(network, "CUTTERS", (["false"], ["no-such-command"]))
+    monkeypatch.setattr(sys, "argv", ["offline"])
+    with pytest.raises(SystemExit, match="does not let you cut the network"):
+        testing.offline()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux alone binds to a core")
+def test_limits_are_limits(tmp_path):
+    greedy = "import time; block = bytearray(300_000_000); time.sleep(30)"
+    status, peak, seconds = testing.run_limited([sys.executable, "-c", greedy], tmp_path, 0.2)
+    assert status is None and peak > 0.2 and seconds < 20
+    modest = "import os, time; time.sleep(1); assert len(os.sched_getaffinity(0)) == 1"
+    status, peak, _ = testing.run_limited([sys.executable, "-c", modest], tmp_path, 0.2)
+    assert status == 0 and peak < 0.2

@@ -1,8 +1,8 @@
 """A pretended Colab: an empty folder, and a Python that has all packages but not the series.
 
-The set-up cell runs there as it stands. Its `pip` is the real one, told that the public address is
-a folder here, which serves this working tree as the archive of the one ref that the cell names;
-further packages come from the folder `wheels`, and there is no other index.
+The set-up cell runs there as it stands. Its pip is the real one, told that the public address is a
+folder here, which serves this working tree as the archive of the one ref that the cell names.
+Further packages come from the folder `wheels`, and there is no other index.
 """
 
 import importlib.metadata
@@ -19,13 +19,15 @@ from tools.project import PROOF, ROOT, pyproject
 NOT_COMMITTED = (".*", "__pycache__", "*.egg-info", "build", "dist")
 NAME = pyproject()["project"]["name"]
 STARTUP = 'type(get_ipython()).__module__ = "google.colab._shell"\n'
-PIP = """\
+PYTHON = """\
 #!{python}
 import os, sys
-words = [word.replace({address!r}, {served!r}) for word in sys.argv[1:]]
-with open({log!r}, "a") as log:
-    print(*sys.argv[1:], file=log)
-os.execv(sys.executable, [sys.executable, "-m", "pip", *words])
+words = sys.argv[1:]
+if words[:2] == ["-m", "pip"]:
+    with open({log!r}, "a") as log:
+        print(*words[2:], file=log)
+    words = [word.replace({address!r}, {served!r}) for word in words]
+os.execv({python!r}, [{python!r}, *words])
 """
 
 
@@ -45,6 +47,7 @@ class Colab:
     Attributes:
         content: the folder in which the notebook lies.
         wheels: packages that pip can find.
+        startup: the file that makes IPython look like Colab's.
         environment: the environment variables of the machine.
     """
 
@@ -64,22 +67,23 @@ class Colab:
         for entry in Path(sysconfig.get_path("purelib")).iterdir():
             if entry.suffix != ".pth" and not entry.name.startswith(tuple(absent)):
                 (packages / entry.name).symlink_to(entry)
-        (startup / "00-colab.py").write_text(STARTUP)
-        self._log = folder / "pip.log"
-        pip = self._machine / "bin" / "pip"
-        pip.write_text(
-            PIP.format(
-                python=self._machine / "bin" / "python",
+        self.startup = startup / "00-colab.py"
+        self.startup.write_text(STARTUP)
+        self._log, on_path = folder / "pip.log", folder / "bin" / "python"
+        on_path.parent.mkdir()
+        on_path.write_text(
+            PYTHON.format(
+                python=str(self._machine / "bin" / "python"),
                 address=publish.written_down().address,
                 served=served.as_uri(),
                 log=str(self._log),
             )
         )
-        pip.chmod(0o755)
+        on_path.chmod(0o755)
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "PYTHON"))}
         self.environment = kept | {
             **PROOF,
-            "PATH": f"{self._machine / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{on_path.parent}{os.pathsep}{os.environ['PATH']}",
             "IPYTHONDIR": str(folder / "ipython"),
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": str(self.wheels),

@@ -39,7 +39,7 @@ from importlib.metadata import distributions
 
 if not any(distributions(name="{name}")):
     assert "google.colab" in str(get_ipython()), "in the project's folder, run: python -m tools lab"
-    !pip install --quiet --no-deps {address}/archive/{ref}.zip
+    !python -m pip install --quiet --no-deps {address}/archive/{ref}.zip
     !python -m helpers.launch || echo "Check the connection, then run this cell again.\""""
 
 
@@ -223,6 +223,14 @@ def claim_pages() -> dict[Path, str]:
 # --- the commands --------------------------------------------------------------------------------
 
 
+def everything(source: Source, old: Source, root: Path = ROOT) -> dict[Path, str]:
+    """The text of every generated file but the assignments' releases, which need nbgrader."""
+    texts = dict(pages(source, old, root))
+    if root == ROOT:
+        texts |= claim_pages() | {ROOT / "environment.yml": environment.conda_file()}
+    return texts
+
+
 def claims(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Gather the claims of the saved notebooks.")
     parser.add_argument("--check", action="store_true", help="write nothing, fail if not current")
@@ -245,11 +253,9 @@ def publish(arguments: list[str] | None = None, root: Path = ROOT) -> int:
             source = checked(options.repo or remote(root) or old.repo, options.ref or old.ref)
         except ValueError as error:
             sys.exit(f"nothing changed: {error}")
-    texts = dict(pages(source, old, root))
-    if root != ROOT:
-        return write_all(texts, options.check, "publish", root)
-    from tools import assignments
+    status = write_all(everything(source, old, root), options.check, "publish", root)
+    if root == ROOT:
+        from tools import assignments
 
-    texts |= claim_pages() | {ROOT / "environment.yml": environment.conda_file()}
-    status = write_all(texts, options.check, "publish", root)
-    return assignments.write_releases(options.check) or status
+        status = assignments.write_releases(options.check) or status
+    return status
