@@ -5,7 +5,6 @@ runs it.
 """
 
 import importlib.metadata
-import os
 import platform
 import sys
 
@@ -41,15 +40,6 @@ def memory() -> list[tuple[str, bool, str, str]]:
     return [("memory", free >= NEEDED_MEMORY_GB, f"{free:.1f} GB free", advice)]
 
 
-def threads() -> list[tuple[str, bool, str, str]]:
-    """Does a small recurrent net run on one thread when it is told to?"""
-    import torch
-
-    torch.set_num_threads(1)
-    found = f"{torch.get_num_threads()} torch thread of {os.cpu_count()} cores"
-    return [("threads", torch.get_num_threads() == 1, found, "unset OMP_NUM_THREADS and try again")]
-
-
 def data() -> list[tuple[str, bool, str, str]]:
     from helpers import data
 
@@ -65,7 +55,7 @@ def rows():
     yield "Python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer"
     yield "system", True, f"{platform.system()} {platform.machine()}", ""
     yield "environment", True, sys.prefix, ""
-    for check in (packages, memory, threads, data):
+    for check in (packages, memory, data):
         try:
             yield from check()
         except ImportError as error:

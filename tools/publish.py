@@ -15,7 +15,6 @@ import argparse
 import collections
 import json
 import re
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -89,24 +88,6 @@ def written_down(root: Path = ROOT) -> Source:
     settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     address = settings["project"]["urls"]["Repository"]
     return checked(address.removeprefix("https://github.com/"), settings["tool"]["series"]["ref"])
-
-
-def from_remote(address: str) -> str | None:
-    """owner/name of a git remote's address, or None where that is not on GitHub."""
-    match = re.fullmatch(
-        r"(?:https://(?:[^@/]*@)?|git@|ssh://git@)github\.com[:/]([^/]+/[^/]+?)(?:\.git)?/?",
-        address.strip(),
-    )
-    return match and match[1]
-
-
-def remote(root: Path) -> str | None:
-    command = ["git", "-C", root, "remote", "get-url", "origin"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True)
-    except FileNotFoundError:
-        return None
-    return from_remote(found.stdout) if found.returncode == 0 else None
 
 
 # --- the address, and what a notebook needs ------------------------------------------------------
@@ -191,10 +172,10 @@ def tally(verdicts: list[str]) -> str:
     """How often each verdict was given; what holds by definition is counted apart."""
     counts = collections.Counter(verdicts)
     defined = counts.pop("by definition", 0)
-    parts = [f"{counts.pop(v, 0)} {v}" for v in ("holds", "does not hold", "depends")]
-    parts += [f"{count} {verdict}" for verdict, count in counts.items()]
-    text = f"**{len(verdicts) - defined} claims:** {' · '.join(parts)}"
-    return text + (f"; besides them {defined} by definition" if defined else "")
+    order = ("holds", "does not hold", "depends", "not decided")
+    parts = " · ".join(f"{verdict} {counts[verdict]}" for verdict in order)
+    text = f"**{len(verdicts) - defined} claims:** {parts}"
+    return text + (f". By definition, not counted: {defined}" if defined else "")
 
 
 def claim_pages() -> dict[Path, str]:
@@ -238,21 +219,17 @@ def claims(arguments: list[str] | None = None) -> int:
 
 
 def publish(arguments: list[str] | None = None, root: Path = ROOT) -> int:
-    """Change the address in its one home, and write everything that is generated.
-
-    Without --repo it is that of the git remote `origin` where this is on GitHub, else it stays.
-    """
+    """Change the address in its one home if told so, and write everything that is generated."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repo", help="owner/name on GitHub")
     parser.add_argument("--ref", help="branch or tag that badges and set-up cell name")
     parser.add_argument("--check", action="store_true", help="write nothing, fail if not current")
     options = parser.parse_args(arguments)
-    old = source = written_down(root)
-    if not options.check:
-        try:
-            source = checked(options.repo or remote(root) or old.repo, options.ref or old.ref)
-        except ValueError as error:
-            sys.exit(f"nothing changed: {error}")
+    old = written_down(root)
+    try:
+        source = checked(options.repo or old.repo, options.ref or old.ref)
+    except ValueError as error:
+        sys.exit(f"nothing changed: {error}")
     status = write_all(everything(source, old, root), options.check, "publish", root)
     if root == ROOT:
         from tools import assignments

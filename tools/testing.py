@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from tools import network
-from tools.environment import LOCK
+from tools.environment import TORCH
 from tools.project import PROOF, ROOT, notebooks, requirements
 
 PYTEST = [sys.executable, "-m", "pytest"]
@@ -151,40 +151,27 @@ TESTERS = ("pytest", "pytest-timeout", "hypothesis", "nbformat")
 
 def versions() -> int:
     parser = argparse.ArgumentParser(
-        description="The helpers' tests, each time in a throwaway environment with the lower bound "
-        "of every range in pyproject.toml, or with the newest versions. Unknown options go to "
-        "pytest."
+        description="The helpers' tests in throwaway environments: with the lower bound of every "
+        "range in pyproject.toml, and with the newest versions."
     )
     parser.add_argument("which", nargs="*", default=["oldest", "newest"])
-    # On Linux an older PyTorch may come with gigabytes of GPU libraries.
-    parser.add_argument("--torch", action="store_true", help="the oldest PyTorch, too")
-    options, arguments = parser.parse_known_args()
-    names = [w for w in options.which if not run_versions(w, options.torch, arguments)]
-    return report(names)
+    return report([which for which in parser.parse_args().which if run_versions(which)])
 
 
-def bounds(which: str, with_torch: bool) -> list[str]:
+def bounds(which: str) -> list[str]:
     """The lines for pip: each range as it stands ("newest") or its lower bound ("oldest").
 
-    Raises:
-        ValueError: a range has no lower bound.
+    PyTorch stays as locked: on Linux an older one may come with gigabytes of GPU libraries.
     """
-    lines = []
-    for name, line in requirements().items():
-        bound = re.search(r">=\s*([\w.]+)", line)
-        if bound is None:
-            raise ValueError(f"expected a lower bound as in 'numpy>=2.0', got {line!r}")
-        if name == "torch" and not with_torch:
-            locked = (ROOT / LOCK).read_text(encoding="utf-8").splitlines()
-            lines += [line for line in locked if line.startswith("torch==")]
-        else:
-            lines.append(f"{name}=={bound[1]}" if which == "oldest" else line)
-    return lines
+    lines = requirements() | {"torch": TORCH}
+    if which == "newest":
+        return list(lines.values())
+    return [re.sub(r">=([\w.]+).*", r"==\1", line) for line in lines.values()]
 
 
-def run_versions(which: str, with_torch: bool, arguments: list[str]) -> bool:
-    """Make the environment, say what is in it, run the tests; True if all pass."""
-    wanted = bounds(which, with_torch)
+def run_versions(which: str) -> int:
+    """Make the environment, say what is in it, run the tests; 0 if all pass."""
+    wanted = bounds(which)
     testers = [line for name, line in requirements("test").items() if name in TESTERS]
     with tempfile.TemporaryDirectory(prefix="versions-") as folder:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
@@ -193,10 +180,9 @@ def run_versions(which: str, with_torch: bool, arguments: list[str]) -> bool:
         print(f"\n{which}: installing {', '.join(wanted)}", flush=True)
         if run([*pip, "install", "--quiet", *wanted, *testers]):
             print(f"{which}: pip finds no such environment (its message is above)")
-            return False
+            return 1
         frozen = subprocess.run([*pip, "freeze"], capture_output=True, text=True).stdout
         have = [line for line in frozen.splitlines() if line.split("==")[0] in requirements()]
         print(f"{which}: {', '.join(have)}", flush=True)
         ignored = [f"--ignore=tests/{name}" for name in ELSEWHERE]
-        command = [python, "-m", "pytest", "tests", "-p", "no:cacheprovider", *ignored]
-        return run([*command, *arguments]) == 0
+        return run([python, "-m", "pytest", "tests", "-p", "no:cacheprovider", *ignored])
