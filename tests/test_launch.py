@@ -254,7 +254,7 @@ def test_start_page_lists_every_notebook_and_its_links_lead_somewhere():
 
 def test_lab_opens_the_start_page_rendered(monkeypatch):
     calls = []
-    monkeypatch.setattr(environment, "wait_for", lambda command: calls.append(command) or 0)
+    monkeypatch.setattr(environment, "hand_over", lambda command: calls.append(command) or 0)
     monkeypatch.setattr(sys, "argv", ["lab", "--port", "8899"])
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", "theirs")
     assert environment.lab() == 0

@@ -67,7 +67,7 @@ def main(arguments):
     if os.path.realpath(os.path.dirname(python)) != os.path.realpath(
         os.path.dirname(sys.executable)
     ):
-        return project.wait_for([python, "-m", "tools", *arguments])
+        return project.hand_over([python, "-m", "tools", *arguments])
     if needs in ("data", "grading") and subprocess.call([python, "-m", "helpers.data"]):
         sys.exit("stopped: the data is not complete (see the lines above)")
     module, function = target.split(":")

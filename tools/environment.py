@@ -10,7 +10,7 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-from tools.project import ROOT, pyproject, requirements, wait_for, write
+from tools.project import ROOT, hand_over, pyproject, requirements, write
 
 VENV = ROOT / ".venv"
 LOCK, GRADING_LOCK = "requirements.lock", "requirements-grading.lock"
@@ -112,7 +112,7 @@ def lab() -> int:
     command += ["--LabApp.default_url=/lab/tree/notebooks/README.md"]
     if hasattr(os, "getuid") and os.getuid() == 0:
         command += ["--allow-root"]
-    return wait_for([*command, *sys.argv[1:]])
+    return hand_over([*command, *sys.argv[1:]])
 
 
 # --- the files that say what belongs in it -------------------------------------------------------

@@ -63,9 +63,12 @@ def write_all(texts: Mapping[Path, str], check: bool, command: str, root: Path) 
     return int(check and bool(stale))
 
 
-def wait_for(command: list[str]) -> int:
-    """Run a command; Ctrl-C is the command's own affair (JupyterLab asks before it ends)."""
-    process = subprocess.Popen(command)
+def hand_over(command: list[str]) -> int:
+    """Run a command in the place of this one: Ctrl-C and the like are its own affair."""
+    if os.name == "posix":
+        sys.stdout.flush()
+        os.execv(command[0], command)
+    process = subprocess.Popen(command)  # Windows cannot do that
     while True:
         try:
             return process.wait()
