@@ -16,7 +16,7 @@ COMMANDS = {
     "lab": ("tools.environment:lab", "data", "open JupyterLab on the start page"),
     "setup": ("tools.environment:setup", "data", "only make .venv and fetch the data"),
     "check": ("tools.check:check", None, "a table of your environment, with what to do"),
-    "quick": ("tools.testing:quick", "data", "lint and the fast tests, in two minutes"),
+    "quick": ("tools.testing:quick", "grading", "lint and the fast tests, in two minutes"),
     "test": ("tools.testing:test", "grading", "the whole proof: all tests, all notebooks"),
     "refresh": ("tools.notebooks:refresh", "data", "execute notebooks and save their outputs"),
     "claims": ("tools.publish:claims", "", "write docs/claims from the saved notebooks"),
@@ -68,8 +68,12 @@ def main(arguments):
         os.path.dirname(sys.executable)
     ):
         return project.hand_over([python, "-m", "tools", *arguments])
-    if needs in ("data", "grading") and subprocess.call([python, "-m", "helpers.data"]):
-        sys.exit("stopped: the data is not complete (see the lines above)")
+    if needs in ("data", "grading"):
+        fetch = subprocess.run([python, "-m", "helpers.data"], stdout=subprocess.PIPE)
+        if fetch.returncode or name == "setup":
+            print(fetch.stdout.decode(errors="replace"), flush=True)
+        if fetch.returncode:
+            sys.exit("stopped: the data is not complete (see the lines above)")
     module, function = target.split(":")
     sys.argv[:] = [f"python -m tools {name}", *arguments[1:]]
     return getattr(importlib.import_module(module), function)()
