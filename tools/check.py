@@ -8,14 +8,15 @@ import importlib.metadata
 import platform
 import sys
 
+from tools.environment import VENV
 from tools.project import requirements
 
-SET_UP = "run: python -m tools setup"
+SET_UP = "python -m tools setup"
 NEEDED_MEMORY_GB = 2.0
 
 
 def packages() -> list[tuple[str, bool, str, str]]:
-    """One row a requirement of pyproject.toml: (item, ok, what was found, what to do)."""
+    """One row per requirement of pyproject.toml: (item, ok, what was found, what to do)."""
     from packaging.requirements import Requirement
 
     rows = []
@@ -26,7 +27,7 @@ def packages() -> list[tuple[str, bool, str, str]]:
         except importlib.metadata.PackageNotFoundError:
             found = "missing"
         ok = found != "missing" and requirement.specifier.contains(found, prereleases=True)
-        advice = f"needs {line}: {SET_UP.removeprefix('run: ')}, or pip install '{line}'"
+        advice = f"needs {line}: {SET_UP}, or pip install '{line}'"
         rows.append((requirement.name, ok, found, advice))
     return rows
 
@@ -54,12 +55,12 @@ def rows():
     version = platform.python_version()
     yield "Python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer"
     yield "system", True, f"{platform.system()} {platform.machine()}", ""
-    yield "environment", True, sys.prefix, ""
+    yield "environment", True, ".venv" if sys.prefix == str(VENV) else "another than .venv", ""
     for check in (packages, memory, data):
         try:
             yield from check()
         except ImportError as error:
-            yield check.__name__, False, str(error), SET_UP
+            yield check.__name__, False, str(error), f"run: {SET_UP}"
 
 
 def check() -> int:
