@@ -112,6 +112,8 @@ def test_set_up_happens_once_and_again_when_a_lock_changes(bare):
 
 
 def test_failed_install_is_not_taken_for_done(bare):
+    environment.ready()
+    (bare.folder / environment.LOCK).write_text("another version")
     bare.failing = environment.LOCK
     with pytest.raises(SystemExit, match="pip could not install"):
         environment.ready()
