@@ -203,6 +203,7 @@ def filled_backwards(series):
         (lambda s: pd.DataFrame({"large": 1e12, "leak": s - s.mean()}), "2010-01-04"),
         (lambda s: (s - s.mean()).where(s.index > s.index[3], np.inf), "2010-01-08"),
         (lambda s: s + 1e-7 * (s.iloc[-1] > 15), "2010-01-04"),
+        (lambda s: pd.concat([s] * (1 + (s.iloc[-1] > 15)), axis=1), "2010-01-04"),
     ],
 )
 def test_a_leak_is_caught_at_its_first_row(prices, leaky, first):
@@ -218,6 +219,7 @@ def test_a_leak_is_caught_at_its_first_row(prices, leaky, first):
         lambda s: s.rolling(5).mean(),
         lambda s: s + 1e-10 * (s.iloc[-1] > 15),  # rounding
         lambda s: s[s.index >= NOW],  # one row up to now is enough
+        lambda s: (s > 18) & (s < 30),  # later rows move when they are doubled, and only then
     ],
 )
 def test_clean_code_passes(prices, clean):
