@@ -475,6 +475,7 @@ def _ask_yahoo(tickers: list[str], first: pd.Timestamp, after: pd.Timestamp):
     Raises:
         SourceFailed: If yfinance is missing or fails, or takes longer than LIVE_SECONDS.
     """
+    deadline = time.monotonic() + LIVE_SECONDS
     try:
         import yfinance
     except Exception as error:
@@ -501,13 +502,13 @@ def _ask_yahoo(tickers: list[str], first: pd.Timestamp, after: pd.Timestamp):
     # that the interpreter can end.
     thread = threading.Thread(target=ask, name=_YAHOO, daemon=True)
     logging.getLogger("yfinance").addFilter(_is_not_ours)
-    deadline = time.monotonic() + LIVE_SECONDS
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         thread.start()
         while thread.is_alive() and time.monotonic() < deadline:
             thread.join(0.1)  # short, so that Ctrl-C comes through on Windows, too
     if not outcome:
+        warnings.filterwarnings("ignore", module="yfinance")  # it is still at work
         raise SourceFailed(f"no answer within {LIVE_SECONDS} seconds")
     if isinstance(outcome[0], Exception):
         raise SourceFailed(f"yfinance failed with {type(outcome[0]).__name__}") from outcome[0]
@@ -540,7 +541,7 @@ def _checked_prices(
         closes = closes.reindex(columns=tickers).rename_axis(columns=None)
         kinds = closes.dtypes
         # Stamps of several time zones are possible: each one's own calendar day counts.
-        days = [pd.Timestamp(day).tz_localize(None).normalize() for day in closes.index]
+        days = [pd.Timestamp(day).tz_localize(None).floor("D") for day in closes.index]
         closes.index = pd.DatetimeIndex(days, name="date").as_unit(snapshot.index.unit)
     except Exception as error:  # whatever another version of yfinance may give
         raise SourceFailed(f"an answer of another form ({type(error).__name__})") from error
