@@ -45,7 +45,7 @@ ENCODERS = {
     "bert-base-uncased": "google-bert/bert-base-uncased@86b5e0934494bd15c9632b12f734a8a67f723594",
 }
 LIVE_SECONDS = 20  # for all that Yahoo is asked for in one call
-LONGEST_CLOSURE = 11  # days of an exchange: Tokyo in 2019, Shanghai in 2020
+LONGEST_CLOSURE = 10  # days in a row of an exchange: Tokyo in 2019, Shanghai in 2020
 LIVE_THREAD = "helpers.data asks Yahoo"
 # yfinance reports a failure on several lines; `load_prices` says it in one.
 logging.getLogger("yfinance").addFilter(lambda record: record.threadName != LIVE_THREAD)
@@ -379,9 +379,9 @@ def load_prices(
 
     Yahoo's answer (`live`) is believed only if the days ascend, every ticker has a finite, positive
     number on each of them, and they cover the range up to yesterday. For a company of the snapshot
-    that means all of the snapshot's trading days; otherwise at most 11 days without a price (so
-    long do exchanges close) and nine of ten weekdays. Days to come are not expected. A company
-    that was listed after `start` is refused: ask from its first day.
+    that means all of the snapshot's trading days. Otherwise it means at most 10 days in a row
+    without a price (exchanges have closed for so long) and nine of ten weekdays. Days to come are
+    not expected. A company that was listed after `start` is refused: ask from its first day.
 
     Args:
         tickers (sequence of str): Ticker symbols, each once.
@@ -437,8 +437,8 @@ def load_prices(
 def _clean_request(tickers, start, end) -> tuple[list[str], pd.Timestamp, pd.Timestamp]:
     try:
         names = [tickers] if isinstance(tickers, str) else list(tickers)
-        names = [name.strip().upper() for name in names]
-    except (TypeError, AttributeError):
+        names = [str.strip(name).upper() for name in names]
+    except TypeError:
         names = []
     if not names or not all(names) or len(set(names)) < len(names):
         raise ValueError(
@@ -452,7 +452,7 @@ def _clean_request(tickers, start, end) -> tuple[list[str], pd.Timestamp, pd.Tim
         raise ValueError(
             f'start, end: expected dates like "2010-01-01", got {start!r} and {end!r}'
         ) from error
-    if first >= after:
+    if not first < after:
         raise ValueError(f"start must lie before end, got {start!r} and {end!r}")
     return names, first, after
 

@@ -88,6 +88,7 @@ def test_every_kind_of_date_means_its_calendar_day(monkeypatch, start, end, live
         ({"tickers": ()}, "expected names"),
         ({"tickers": None}, "expected names"),
         ({"tickers": ("AAPL", 3)}, "expected names"),
+        ({"tickers": [b"AAPL"]}, "expected names"),
         ({"tickers": ("AAPL", "aapl")}, "each once"),
         ({"start": "2020-01-02", "end": "2020-01-02"}, "start must lie before end"),
         ({"start": "soon"}, "expected dates"),

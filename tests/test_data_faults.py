@@ -326,7 +326,7 @@ def test_python_without_pip(cache, monkeypatch):
 # --- The cache folder -----------------------------------------------------------------------------
 
 
-def test_altered_cache_file_is_never_read_and_fetched_again(cache, server, quick_pip):
+def test_altered_cache_file_is_never_read_and_fetched_again(cache, server, quick_pip, monkeypatch):
     cache.mkdir()
     altered = REVIEWS.replace(b"long nap", b"high nap")
     (cache / "reviews.tsv").write_bytes(altered)
@@ -336,6 +336,10 @@ def test_altered_cache_file_is_never_read_and_fetched_again(cache, server, quick
     server.serve()
     assert data.load_reviews()["text"].tolist()[3] == "a long nap"
     assert (cache / "reviews.tsv").read_bytes() == REVIEWS
+    (cache / "reviews.tsv").write_bytes(altered)
+    monkeypatch.setattr(data, "cached", lambda *_: None)  # it was intact a moment ago
+    with pytest.raises(DataError, match="changed while it was read"):
+        data.load_reviews()
 
 
 @pytest.mark.parametrize("fault", ["folder in its place", "read-only", "file as folder"])

@@ -74,6 +74,7 @@ YEARS = data.load_prices().index
         (with_value(0.0, "2020-01-08", "AAPL"), "AAPL on 2020-01-08: expected a price, got 0"),
         (with_value(-3.0), "MSFT on 2020-01-06: expected a price, got -3"),
         (with_strings(), "AAPL: expected numbers, got "),
+        (with_value(pd.NA).astype("Int64"), "MSFT on 2020-01-06: expected a price, got nan"),
         (answer(price=True), "AAPL: expected numbers, got bool"),
         (answer(price=74 + 0j), "AAPL: expected numbers, got complex"),
         (answer(tickers=("AAPL",)), "nothing for MSFT"),
@@ -158,11 +159,11 @@ ONE = pd.Timedelta(days=1)
     ("days", "start", "end", "reason"),
     [
         (weekdays("2011-01-01", "2013-01-01"), "2011-01-01", "2013-01-01", None),
-        # an exchange that closes for eleven days, as Tokyo's did
+        # an exchange that closes for ten days, as Tokyo's did
         (weekdays("2019-03-01", "2019-04-27").append(weekdays("2019-05-07", "2019-07-01")),
          "2019-03-01", "2019-07-01", None),
-        (weekdays("2019-03-01", "2019-04-27").append(weekdays("2019-05-10", "2019-07-01")),
-         "2019-03-01", "2019-07-01", "no price between 2019-04-26 and 2019-05-10"),
+        (weekdays("2019-03-01", "2019-04-27").append(weekdays("2019-05-08", "2019-07-01")),
+         "2019-03-01", "2019-07-01", "no price between 2019-04-26 and 2019-05-08"),
         # listed later, delisted earlier
         (weekdays("2011-06-01", "2013-01-01"), "2011-01-01", "2013-01-01",
          "no price between 2010-12-31 and 2011-06-01"),

@@ -3,8 +3,8 @@
     python tools/make_snapshots.py [--into FOLDER]
 
 Both come out byte for byte the same each time; the digests are compared with those of
-helpers/tables/sha256.txt. Only the figures are kept: no sentence is written. The reviews must be in the
-cache or within reach.
+helpers/tables/sha256.txt. Only the figures are kept: no sentence is written. The reviews must be in
+the cache or within reach.
 """
 
 import argparse
