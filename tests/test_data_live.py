@@ -271,19 +271,10 @@ def test_the_real_yfinance_on_a_loopback_yahoo(monkeypatch, tmp_path, capfd, fau
 
     stamps = [int(day.timestamp()) + 34200 for day in DAYS.tz_localize("America/New_York")]
     values = [74.0, 75.5, 73.25, 75.0, 76.0]
-    meta = {
-        "currency": "USD",
-        "symbol": "AAPL",
-        "exchangeTimezoneName": "America/New_York",
-        "timezone": "EST",
-        "gmtoffset": -18000,
-        "instrumentType": "EQUITY",
-        "firstTradeDate": 345479400,
-        "regularMarketTime": stamps[-1],
-        "priceHint": 2,
-        "dataGranularity": "1d",
-        "validRanges": ["1d", "max"],
-    }
+    zone = {"exchangeTimezoneName": "America/New_York", "dataGranularity": "1d", "priceHint": 2}
+    meta = zone | {"currency": "USD", "symbol": "AAPL", "validRanges": ["1d", "max"]}
+    meta |= {"instrumentType": "EQUITY", "regularMarketTime": stamps[-1], "timezone": "EST"}
+    meta |= {"gmtoffset": -18000, "firstTradeDate": 345479400}
     quote = dict.fromkeys(("open", "high", "low", "close"), values) | {"volume": [1] * 5}
     indicators = {"quote": [quote], "adjclose": [{"adjclose": values}]}
     result = {"meta": meta, "timestamp": stamps, "indicators": indicators}
