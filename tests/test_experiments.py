@@ -139,19 +139,18 @@ def test_committed_table_is_the_plan():
     "row",
     [
         ("latch", 20, "GRU", "chrono", 24),
-        ("latch", 20, "LSTM", "chrono", 24),
         ("adding", 20, "GRU", "chrono", 28),
-        ("adding", 20, "LSTM", "one", 24),
+        ("adding", 20, "LSTM", "chrono", 24),
     ],
     ids=str,
 )
 def test_committed_scores_come_out_again(row):
-    """Of settings that every seed learned: there another processor's rounding changes little."""
+    """Where every seed learned: there another processor's rounding changes little."""
     task, lag, cell, start, size = row
     table, _ = committed()
     saved = table.set_index(["task", "lag", "cell", "start", "hidden_size", "seed"]).score[*row, 3]
     found, net = experiments.train(task, cell, start, lag, hidden_size=size, seed=3)
-    assert found == pytest.approx(saved, abs=0.003)
+    assert found == pytest.approx(saved, abs=0.001)
     assert len(net.weight) == size
 
 
