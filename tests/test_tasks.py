@@ -87,6 +87,7 @@ def test_bad_numbers(call):
 
 def test_smallest_sizes():
     assert tasks.latch(1, 1, rng())[0].shape == (1, 2, 2)
+    assert tasks.adding(2, 1, rng())[0].shape == (1, 2, 2)
     assert tasks.sum_since_marker(1, 1, rng())[0].shape == (1, 1, 2)
 
 
