@@ -99,6 +99,7 @@ def test_heatmap_is_white_at_zero_and_equally_strong_on_both_sides():
 def test_heatmap_of_zeros_is_white():
     axes = plt.figure().subplots()
     plotting.heatmap(axes, np.zeros((2, 2)), ["a", "b"])
+    assert axes.images[0].get_clim() == (-1.0, 1.0)
     assert drawn_colours(axes)[..., :3].min() > 0.95
 
 
@@ -113,11 +114,11 @@ def test_heatmap_keeps_a_given_limit():
 
 def test_band_draws_mean_and_range():
     axes = plt.figure().subplots()
-    plotting.band(axes, [1, 2], np.array([[0.0, 1.0], [1.0, 3.0]]), "GRU", marker="x")
+    plotting.band(axes, [1, 2], np.array([[0.0, 1.0], [1.0, 3.0], [5.0, 2.0]]), "GRU", marker="x")
     (line,) = axes.lines
-    np.testing.assert_allclose(line.get_ydata(), [0.5, 2.0])
+    np.testing.assert_allclose(line.get_ydata(), [2.0, 2.0])
     low, high = axes.collections[0].get_datalim(axes.transData).intervaly
-    assert (low, high) == (0.0, 3.0)
+    assert (low, high) == (0.0, 5.0)
     look = plotting.CELL_STYLE["GRU"] | {"marker": "x"}
     assert {key: getattr(line, f"get_{key}")() for key in look} == look
     assert line.get_label() == "GRU"
