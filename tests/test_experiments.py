@@ -175,6 +175,7 @@ def tiny(monkeypatch):
         ran.append(number)
         return {"square": f"{number**2:.1f}"}
 
+    torch.set_num_threads(2)  # that the table is run on one is what is tested
     plan = [{"number": number} for number in range(5)]
     monkeypatch.setitem(experiments.EXPERIMENTS, "tiny", (lambda: plan, run, {"steps": {"a": 1}}))
     return ran
