@@ -94,3 +94,14 @@ def test_smallest_sizes():
 def test_a_seed_is_not_a_generator():  # a loop that passes a seed would draw one batch for ever
     with pytest.raises(TypeError, match=r"np.random.default_rng\(0\), got 3"):
         tasks.latch(4, 4, 3)
+
+
+def test_chance_is_drawn_step_by_step():
+    """A seed goes on meaning the numbers that the committed tables were made with."""
+    drawn = rng().random((5, 3), dtype=np.float32).T  # (B, T)
+    np.testing.assert_array_equal(tasks.adding(5, 3, rng())[0][..., 0], drawn)
+    np.testing.assert_array_equal(tasks.sum_since_marker(5, 3, rng())[0][..., 0], drawn - 0.5)
+    generator = rng()
+    np.testing.assert_array_equal(tasks.latch(5, 3, rng())[1], generator.integers(0, 2, size=3))
+    noise = generator.standard_normal((6, 3)).T.astype(np.float32)
+    np.testing.assert_array_equal(tasks.latch(5, 3, rng())[0][:, 1:, 0], noise[:, 1:])
