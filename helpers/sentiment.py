@@ -47,8 +47,8 @@ def pool(
             row has at least one 1.
         how: "last step" (of the batch, be it padding: the trap), "last real step", "mean" or
             "max".
-        bidirectional: H is two halves, forward and backward. The backward half has read the whole
-            sentence at its *first* step, so "last real step" takes it there.
+        bidirectional: H is two halves, forward and backward. "last real step" takes the backward
+            half at the first real step, where it has read the whole sentence.
 
     Returns:
         (B, H)
@@ -58,24 +58,21 @@ def pool(
             fit, or a mask with other values or without a real step.
     """
     _check_pooling(how, bidirectional)
-    odd = states.shape[-1] % (1 + bidirectional)
-    if states.ndim != 3 or mask.shape != states.shape[:2] or odd:
+    if states.ndim != 3 or mask.shape != states.shape[:2]:
         raise ValueError(
-            "expected states (B, T, H), H even in two directions, and a mask (B, T), "
+            "expected states (B, T, H) and a mask (B, T), "
             f"got {tuple(states.shape)} and {tuple(mask.shape)}"
         )
     real = _real(mask)
     if how == "last step":
         return states[:, -1]
     if how == "last real step":
-        rows = torch.arange(len(states), device=states.device)
-        steps = torch.arange(states.shape[1], device=states.device)
+        rows, steps = (torch.arange(n, device=states.device) for n in mask.shape)
         last = states[rows, torch.where(real, steps, -1).amax(dim=1)]
         if not bidirectional:
             return last
         first = states[rows, torch.where(real, steps, len(steps)).amin(dim=1)]
-        half = states.shape[2] // 2
-        return torch.cat([last[:, :half], first[:, half:]], dim=1)
+        return torch.cat([last.chunk(2, dim=1)[0], first.chunk(2, dim=1)[1]], dim=1)
     if how == "mean":
         summed = states.masked_fill(~real[..., None], 0.0).sum(dim=1)
         return summed / real.sum(dim=1, keepdim=True)
@@ -129,12 +126,8 @@ class SentimentClassifier(nn.Module):
     ):
         super().__init__()
         _check_pooling(pooling, bidirectional)
-        self.settings = {
-            "hidden_size": hidden_size,
-            "dropout": dropout,
-            "pooling": pooling,
-            "bidirectional": bidirectional,
-        }
+        self.settings = {"hidden_size": hidden_size, "dropout": dropout}
+        self.settings |= {"pooling": pooling, "bidirectional": bidirectional}
         self.encoder = encoder
         self.lstm = nn.LSTM(
             encoder.config.hidden_size, hidden_size, batch_first=True, bidirectional=bidirectional
@@ -367,8 +360,8 @@ def save(
 ) -> Path:
     """Keep a classifier and its tokenizer in a folder that `load` reads; nothing half-written.
 
-    Everything is written beside the folder first and moved there whole. A classifier saved there
-    before is replaced; a folder that holds anything else is left alone.
+    Everything is written beside the folder and moved there whole. A classifier saved there before
+    is replaced; a folder that holds anything else is left alone.
 
     Args:
         classifier: to keep.

@@ -127,8 +127,6 @@ def test_pool_says_what_is_wrong():
         pool(STATES, MASK, "first")
     with pytest.raises(ValueError, match=r"\(2, 3, 2\) and \(2, 2\)"):
         pool(STATES, MASK[:, :2], "max")
-    with pytest.raises(ValueError, match=r"\(2, 3, 1\)"):
-        pool(STATES[..., :1], MASK, "max", bidirectional=True)
     for how in sentiment.POOLINGS:
         with pytest.raises(ValueError, match="at least one real step"):
             pool(STATES, torch.zeros_like(MASK), how)
