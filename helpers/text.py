@@ -35,35 +35,32 @@ def split_reviews(reviews: pd.DataFrame) -> Split:
     """A fifth for the test, a tenth of the rest for validation; the same rows on every call.
 
     Both cuts are scikit-learn's `train_test_split` with seed 42, stratified by label. Duplicates
-    (the same letters and digits) then go where the first of them is, training before validation
-    before test. Among the 8,530 reviews there are two pairs, each in one part already.
+    (the same words, whatever stands between them) then go to one part: training if one of them is
+    there, else validation. The 8,530 reviews have two pairs, each in one part already.
 
     Args:
         reviews: columns `text` (str) and `label` (any classes); its index is kept.
 
     Raises:
         TypeError: a text that is not a string.
-        ValueError: a column or a label is missing, or a class is too small to be in every part.
+        ValueError: a column or a label is missing, or a class has fewer than 20 rows, too few
+            for three parts.
     """
     if not {"text", "label"} <= set(reviews):
         raise ValueError(f"expected a table with columns 'text' and 'label', got {list(reviews)}")
     texts, labels = check_texts(reviews["text"]), reviews["label"].to_numpy()
     sizes = dict(Counter(labels.tolist()))
-    if pd.isna(labels).any() or min(sizes.values(), default=0) < 10:
-        raise ValueError(f"expected a label in every row, each at least ten times, got {sizes}")
-    cut = {"random_state": 42, "stratify": labels}
-    rest, test = train_test_split(np.arange(len(texts)), test_size=0.2, **cut)
-    train, valid = train_test_split(rest, test_size=0.1, **{**cut, "stratify": labels[rest]})
+    if pd.isna(labels).any() or min(sizes.values(), default=0) < 20:
+        raise ValueError(f"expected a label in every row, each at least 20 times, got {sizes}")
+    rows = np.arange(len(texts))
+    rest, test = train_test_split(rows, test_size=0.2, random_state=42, stratify=labels)
+    train, valid = train_test_split(rest, test_size=0.1, random_state=42, stratify=labels[rest])
     rows = np.concatenate([train, valid, test])
     part = pd.Series(np.repeat([0, 1, 2], [len(train), len(valid), len(test)]))
-    part = part.groupby([_letters(texts[row]) for row in rows]).transform("first").to_numpy()
+    # a text without words is a duplicate of its equals only
+    words = ["".join(split_words(texts[row])).replace("'", "") or texts[row] for row in rows]
+    part = part.groupby(words).transform("first").to_numpy()
     return Split(*(reviews.iloc[rows[part == number]] for number in range(3)))
-
-
-def _letters(text: str) -> str:
-    """What two duplicates have in common: letters and digits; of other signs alone, all of them."""
-    text = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(filter(str.isalnum, text)) or text
 
 
 def check_texts(texts: Iterable[str]) -> list[str]:

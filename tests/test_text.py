@@ -54,7 +54,10 @@ def test_no_review_is_in_two_parts(reviews):
 
 
 def test_duplicates_stay_together():
-    texts = [f"{'Ｇood' if n % 2 else 'good.'} film {n // 2}" for n in range(400)] + ["!", "?"] * 5
+    texts = [f"{'Good-' if n % 2 else 'good, '}film’s {n // 2}" for n in range(400)] + [
+        "!",
+        "?",
+    ] * 5
     table = pd.DataFrame({"text": texts, "label": [0, 1] * 205}, index=range(1000, 1410))
     parts = split_reviews(table)
     assert sorted(row for part in parts for row in part.index) == list(table.index)
@@ -64,18 +67,23 @@ def test_duplicates_stay_together():
     assert sum("!" in set(part["text"]) for part in parts) == 1
 
 
+def test_twenty_rows_per_class_are_enough():
+    table = pd.DataFrame({"text": map(str, range(100)), "label": list("abcde") * 20})
+    assert all(set(part["label"]) == set("abcde") for part in split_reviews(table))
+
+
 @pytest.mark.parametrize(
     "change, error, message",
     [
         ({"columns": ["text"]}, ValueError, r"columns 'text' and 'label', got \['text'\]"),
         ({"labels": [0.0, 1.0, np.nan]}, ValueError, "a label in every row"),
-        ({"labels": [0] * 28 + [1, 1]}, ValueError, r"ten times, got \{0: 28, 1: 2\}"),
+        ({"labels": [0] * 41 + [1] * 19}, ValueError, r"20 times, got \{0: 41, 1: 19\}"),
         ({"texts": ["good", None]}, TypeError, "NoneType at position 1"),
     ],
 )
 def test_the_split_says_what_is_wrong(change, error, message):
     labels, texts = change.get("labels", [0, 1]), change.get("texts", ["good"])
-    table = pd.DataFrame({"text": (texts * 30)[:30], "label": (labels * 30)[:30]}, dtype=object)
+    table = pd.DataFrame({"text": (texts * 60)[:60], "label": (labels * 60)[:60]}, dtype=object)
     with pytest.raises(error, match=message):
         split_reviews(table[change.get("columns", ["text", "label"])])
 
