@@ -349,7 +349,7 @@ def predict(
         for rows in bar:
             batch = sentences.collate([sentences[row] for row in rows])
             logits = classifier(batch["inputs"].to(device), batch["mask"].to(device))
-            probabilities[rows] = torch.sigmoid(logits.double()).cpu().numpy()
+            probabilities[rows] = torch.sigmoid(logits.cpu().double()).numpy()
     finally:
         classifier.train(was_training)
     return probabilities
@@ -388,7 +388,7 @@ def save(
     if folder.is_file() or not known.issuperset(_files(folder)):
         raise FileExistsError(
             f"expected {folder} to be new, empty or a saved classifier, got something else: "
-            f"{', '.join(set(_files(folder)) - known) or 'a file'}"
+            f"{', '.join(sorted(set(_files(folder)) - known)) or 'a file'}"
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as name:
