@@ -97,6 +97,8 @@ def test_a_mask_of_any_type_and_padding_anywhere(how, kind):
     expected = pool(STATES, MASK, how)
     for order in ([2, 0, 1], [0, 2, 1]):  # padding on the left, and in the middle
         assert torch.equal(pool(STATES[:, order], MASK[:, order].to(kind), how)[:1], expected[:1])
+    one = torch.tensor([[1, 0, 0], [0, 0, 1]])  # a single real step is its own pool
+    assert torch.equal(pool(STATES, one.to(kind), how), STATES[[0, 1], [0, 2]])
 
 
 def test_in_two_directions_each_half_is_taken_where_it_has_read_everything():
