@@ -226,16 +226,16 @@ def _train_epoch(model, batches, loss, optimizer, clip_norm, bar) -> float:
 def mean_loss(model: nn.Module, batches: Iterable, loss: Loss) -> float:
     """Mean of ``loss(model, batch)`` over the items, in evaluation mode, without gradients.
 
-    A batch weighs as much as it has items, so that the sentences of a small last batch count as
-    much as all others. The number of items is the length of the first tensor or array in the
-    batch (the batch itself, or the first in a tuple, list or dict, which may be nested). Where
-    that is wrong (time first), or where the loss is not a plain mean over the items (one divided
+    A batch weighs as much as it has items, so that each sentence of a small last batch counts as
+    much as any other. The number of items is the length of the tensors or arrays in the batch (the
+    batch itself, or all in a tuple, list or dict, which may be nested). Where that is wrong or the
+    lengths differ (time first), or where the loss is not a plain mean over the items (one divided
     by the sum of sample weights), let the loss return the pair (mean, number of items or sum of
     weights). A loss of weighted items that is divided by the number of items needs no pair.
 
     Raises:
-        ValueError: there is no batch, the loss is not a single number, or the batch holds no
-            tensor and the loss says no number of items.
+        ValueError: there is no batch, the loss is not a single number, or the number of items is
+            unknown.
     """
     model.eval()
     total, count = 0.0, 0
@@ -249,28 +249,31 @@ def mean_loss(model: nn.Module, batches: Iterable, loss: Loss) -> float:
 
 def _value_and_items(loss: Loss, model: nn.Module, batch) -> tuple[torch.Tensor, float]:
     """The batch's loss, and how much it weighs in the mean over all batches."""
-    value = loss(model, batch)
-    value, items = value if isinstance(value, tuple) else (value, _length(batch))
+    value, items = loss(model, batch), None
+    if isinstance(value, tuple):
+        value, items = value
     if not isinstance(value, torch.Tensor) or value.numel() != 1:
         shape = tuple(getattr(value, "shape", ())) or type(value).__name__
         raise ValueError(f"expected the loss of a batch to be a scalar tensor, got {shape}")
     if items is None:
-        raise ValueError(
-            f"expected a batch with a tensor of items, got {type(batch).__name__}; or let the loss "
-            "return the pair (mean, number of items)"
-        )
+        lengths = _lengths(batch)
+        if len(lengths) != 1:
+            raise ValueError(
+                "expected a batch of tensors of one length, the number of items, got lengths "
+                f"{sorted(lengths)}; or let the loss return the pair (mean, number of items)"
+            )
+        items = lengths.pop()
     return value, float(items)
 
 
-def _length(batch) -> int | None:
-    """Length of the first tensor or array in the batch; None where there is none."""
+def _lengths(batch) -> set[int]:
+    """The lengths of all tensors and arrays in the batch."""
     if getattr(batch, "shape", ()):
-        return batch.shape[0]
+        return {batch.shape[0]}
     if isinstance(batch, PackedSequence):  # its first tensor has one row per step, not per item
-        return int(batch.batch_sizes[0])
+        return {int(batch.batch_sizes[0])}
     parts = batch.values() if isinstance(batch, Mapping) else batch
-    found = map(_length, parts if isinstance(batch, (Mapping, tuple, list)) else ())
-    return next((length for length in found if length is not None), None)
+    return set().union(*map(_lengths, parts if isinstance(batch, Mapping | tuple | list) else ()))
 
 
 def _keep(model: nn.Module, kept: dict[str, torch.Tensor]) -> None:

@@ -1,6 +1,7 @@
 """helpers.training: the loop learns, stops, keeps the best weights, survives Ctrl-C."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -121,12 +122,13 @@ def test_interrupt_keeps_the_best_and_says_so(capsys):
 
 
 def test_interrupt_before_the_first_epoch_ends(capsys):
-    def values():
+    def loss(model, batch):
         raise KeyboardInterrupt
-        yield
 
-    _, history = scripted_fit(values(), epochs=3)
-    assert history.best_epoch is None
+    model, batches, optimizer = make()
+    history = fit(model, batches, optimizer, loss=loss)
+    assert history == training.History(stopped="interrupted")
+    assert not model.training
     assert "no epoch was finished" in capsys.readouterr().out
 
 
@@ -183,7 +185,7 @@ X = torch.zeros(5, 2)
         pack_sequence([torch.zeros(n, 2) for n in (4, 3, 2, 2, 1)]),  # first tensor: 12 steps
     ],
 )
-def test_batch_size_is_the_length_of_the_first_tensor(batch):
+def test_batch_size_is_the_length_of_the_tensors(batch):
     batches = [batch, X[:1]]
     losses = iter([1.0, 7.0])
     found = training.mean_loss(nn.Identity(), batches, lambda model, _: torch.tensor(next(losses)))
@@ -199,8 +201,15 @@ def test_a_loss_may_say_how_many_items():
         model, weights, lambda _, w: ((w * torch.arange(len(w))).sum() / w.sum() + 1, w.sum())
     )
     assert found == 1.0
-    with pytest.raises(ValueError, match=r"got NoneType; or let the loss return the pair"):
-        training.mean_loss(model, [None], lambda *_: torch.tensor(1.0))
+
+
+@pytest.mark.parametrize(
+    "batch, lengths",
+    [(None, "[]"), ((torch.zeros(9, 5), torch.zeros(5)), "[5, 9]"), ([X, X[:3]], "[3, 5]")],
+)
+def test_an_unknown_number_of_items_is_refused(batch, lengths):
+    with pytest.raises(ValueError, match=f"got lengths {re.escape(lengths)}; or let the loss"):
+        training.mean_loss(nn.Identity(), [batch], lambda *_: torch.tensor(1.0))
 
 
 # --- What looks right and is not ----------------------------------------------------------------
