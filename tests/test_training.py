@@ -414,7 +414,9 @@ def test_threads_inside_a_block(two_threads, monkeypatch):
         ("0::/", {"cpu.max": "150000 100000"}, 2),  # a container; a part of a core counts
         ("0::/", {"cpu.max": "50000 100000"}, 1),
         ("0::/user/7/me", {"user/7/cpu.max": "300000 100000", "user/cpu.max": "max 100000"}, 3),
+        ("0::/", {"cpu.max": "1600000 100000"}, 8),
         ("0::/a/b", {"a/cpu.max": "400000 100000", "a/b/cpu.max": "600000 100000"}, 4),
+        ("0::/a/b", {"a/cpu.max": "600000 100000", "a/b/cpu.max": "400000 100000"}, 4),
         ("0::/a/b", {"other/cpu.max": "100000 100000"}, 8),
         (
             "4:cpuset:/\n3:cpu,cpuacct:/docker/1\n0::/",
