@@ -98,7 +98,7 @@ def test_a_child_does_not_answer_for_its_parent():
 
 @pytest.mark.parametrize("system, unit", [("linux", 1024), ("darwin", 1)])
 def test_peak_memory_without_proc(system, unit, monkeypatch, tmp_path):
-    import resource
+    resource = pytest.importorskip("resource")  # not on Windows
 
     monkeypatch.setattr(costs, "STATUS", tmp_path / "status")
     monkeypatch.setattr(costs.sys, "platform", system)
