@@ -94,6 +94,7 @@ def test_changed_verdict_is_no_error_for_a_reader(reader, shown, capsys):
     assert said.startswith("on this machine it came out otherwise: B1: the text states 'holds'")
     assert "'not decided'" in said and "0.9 against 0.8" in said
     assert shown[0][claims.MIME]["verdict"] == claims._checked["B1"]["verdict"] == "not decided"
+    assert shown[0][claims.MIME]["states"] == "holds"  # so that `gather` refuses it
 
 
 def test_expect(reader, capsys):
