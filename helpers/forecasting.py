@@ -1,18 +1,26 @@
-"""Time series without a look into the future: checks, windows, and a test for leaks.
+"""Time series without a look into the future: checks, windows, a leak test, and fair comparisons.
 
+Every function wants real, finite numbers in order of time, and says in one sentence what it got
+instead: TypeError for a wrong kind (text, booleans, a float for a count), ValueError for the rest.
+Where several inputs carry a pandas index, it must be the same (`metrics.check_same_index`).
 For splits in time take scikit-learn's ``TimeSeriesSplit``; nothing of that kind is here.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from pandas.api.types import is_any_real_numeric_dtype, is_bool_dtype
 from scipy.stats import t
 from statsmodels.regression.linear_model import OLS
 
-from helpers.metrics import Interval, accuracy
+from helpers.metrics import Interval, accuracy, check_same_index, to_array
+
+Pandas = pd.Series | pd.DataFrame
+LARGEST = 1e70  # beyond it the square of a squared error overflows
 
 
 class LeakageError(AssertionError):
@@ -20,15 +28,15 @@ class LeakageError(AssertionError):
 
 
 def check_series(
-    series: pd.Series | pd.DataFrame | ArrayLike,
+    series: Pandas | ArrayLike,
     *,
     minimum: int = 2,
     longest_gap: str | pd.Timedelta | None = None,
-) -> pd.Series | pd.DataFrame:
+) -> Pandas:
     """Refuse a series that would give forecasts without meaning.
 
     Args:
-        series: numbers in order of time; with dates where its index has them.
+        series: (steps,) or (steps, columns), with dates where its index has them.
         minimum: fewest steps that it must have.
         longest_gap: refuse neighbouring dates further apart than this, for instance "7D": the
             longest a stock exchange usually stays closed. Needs a series with dates.
@@ -37,58 +45,95 @@ def check_series(
         The series as it came, as pandas where it was an array.
 
     Raises:
-        TypeError: not numbers, or a gap is to be checked and there are no dates.
-        ValueError: too short, not finite (NaN, infinite), dates twice or out of order, a gap.
+        TypeError: not numbers, labels that cannot be ordered, or no dates to look for gaps.
+        ValueError: too short, not finite (NaN, infinite), dates that are missing, duplicated or
+            out of order, duplicate columns, or a gap.
     """
-    if not isinstance(series, pd.Series | pd.DataFrame):
-        series = np.asarray(series)
-        if series.ndim not in (1, 2):
-            raise ValueError(f"expected shape (steps,) or (steps, series), got {series.shape}")
-        series = pd.Series(series) if series.ndim == 1 else pd.DataFrame(series)
-    frame = series.to_frame() if isinstance(series, pd.Series) else series
-    for name, kind in frame.dtypes.items():
-        if not pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind):
-            raise TypeError(f"expected numbers in the series {name!r}, got {kind}")
-    if len(frame) < minimum:
-        raise ValueError(f"expected at least {minimum} steps, got {len(frame)}")
-    _check_order(frame.index)
-    bad = ~np.isfinite(frame.to_numpy(dtype=float)).all(1)
-    if bad.any():
-        raise ValueError(
-            f"expected finite numbers, got {bad.sum()} step(s) that are not, "
-            f"the first at {_label(frame.index[bad][0])}; fill or drop them on purpose"
-        )
+    series = _checked("the series", series, _whole("minimum", minimum, 0))
     if longest_gap is not None:
-        _check_gaps(frame.index, pd.Timedelta(longest_gap))
+        _check_gaps(series.index, longest_gap)
     return series
 
 
+def _whole(name: str, value: object, low: float, high: float = np.inf) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"expected a whole number for {name}, got {value!r}")
+    if not low <= value <= high:
+        limits = f"of at least {low}" if high == np.inf else f"from {low} to {high}"
+        raise ValueError(f"expected {name} {limits}, got {value}")
+    return int(value)
+
+
 def _label(value: object) -> str:
-    return str(value.date()) if isinstance(value, pd.Timestamp) else str(value)
+    return str(value).removesuffix(" 00:00:00")
 
 
-def _check_order(index: pd.Index) -> None:
+def _checked(name: str, series: Pandas | ArrayLike, minimum: int) -> Pandas:
+    if not isinstance(series, Pandas):
+        array = to_array(name, series)
+        if array.ndim not in (1, 2):
+            raise ValueError(f"expected {name} of shape (n,) or (n, columns), got {array.shape}")
+        series = pd.Series(array) if array.ndim == 1 else pd.DataFrame(array)
+    frame = pd.DataFrame(series)
+    if frame.columns.has_duplicates or frame.shape[1] == 0:
+        raise ValueError(f"expected columns of different names in {name}, got {[*frame.columns]}")
+    for column, kind in frame.dtypes.items():
+        if not is_any_real_numeric_dtype(kind):
+            where = name if series.ndim == 1 else f"column {column!r} of {name}"
+            raise TypeError(f"expected numbers in {where}, got {kind}; use astype(float) if apt")
+    if len(frame) < minimum:
+        raise ValueError(f"expected at least {minimum} steps in {name}, got {len(frame)}")
+    _check_order(name, frame.index)
+    bad = ~(np.abs(_floats(frame)) < LARGEST).all(axis=1)
+    if bad.any():
+        raise ValueError(
+            f"expected finite numbers in {name}, got {bad.sum()} step(s) that are not, "
+            f"the first at {_label(frame.index[bad][0])}; fill or drop them on purpose"
+        )
+    return series
+
+
+def _floats(series: Pandas) -> np.ndarray:
+    return series.to_numpy(dtype=float, na_value=np.nan)
+
+
+def _check_order(name: str, index: pd.Index) -> None:
+    if index.nlevels > 1:
+        raise TypeError(f"expected one label per step in {name}, got {index.nlevels}: {index[0]}")
+    if index.hasnans:
+        where = np.flatnonzero(index.isna())[0]
+        raise ValueError(f"expected a date for every step of {name}, got none at position {where}")
     if index.has_duplicates:
         twice = index[index.duplicated()][0]
-        raise ValueError(f"expected every date once, got {_label(twice)} again; drop one")
+        raise ValueError(f"expected every date once in {name}, got {_label(twice)} again; drop one")
     if not index.is_monotonic_increasing:
-        values = index.to_numpy()
-        wrong = index[1:][values[1:] < values[:-1]][0]
+        labels = index.to_numpy()
+        try:
+            wrong = index[1:][labels[1:] < labels[:-1]][0]
+        except TypeError as error:  # text beside numbers, dates with and without a time zone
+            raise TypeError(f"expected labels of one kind in {name}, got {error}") from None
         raise ValueError(
-            f"expected dates in order of time, got {_label(wrong)} after a later one; "
+            f"expected dates of {name} in order of time, got {_label(wrong)} after a later one; "
             "sort_index() puts them right"
         )
 
 
-def _check_gaps(index: pd.Index, longest: pd.Timedelta) -> None:
+def _check_gaps(index: pd.Index, longest_gap: str | pd.Timedelta) -> None:
+    try:
+        longest = pd.NaT if isinstance(longest_gap, int | float) else pd.Timedelta(longest_gap)
+    except ValueError:
+        longest = pd.NaT
+    if not longest > pd.Timedelta(0):
+        raise ValueError(f'expected longest_gap such as "7D" or "2h", got {longest_gap!r}')
+    if isinstance(index, pd.PeriodIndex):
+        index = index.to_timestamp()
     if not isinstance(index, pd.DatetimeIndex):
         raise TypeError(f"expected dates to look for gaps, got an index of {index.dtype}")
-    steps = index[1:] - index[:-1]
-    wide = steps > longest
+    wide = index[1:] - index[:-1] > longest
     if wide.any():
         before, after = index[:-1][wide][0], index[1:][wide][0]
         raise ValueError(
-            f"expected no gap longer than {longest.days} days, got {int(wide.sum())}, "
+            f"expected no gap longer than {_label(longest)}, got {wide.sum()}, "
             f"the first from {_label(before)} to {_label(after)}"
         )
 
@@ -98,8 +143,11 @@ def windows(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cut a series into windows, each with what comes right after it.
 
+    Every window has its targets, so the last one ends `horizon` steps before the series does; what
+    forecasts beyond the end is `newest_window`.
+
     Args:
-        series: (steps,) or (steps, features), in order of time.
+        series: (steps,) or (steps, features).
         length: steps in a window.
         targets: (steps,) what to forecast; the series itself (its first feature) if None.
         horizon: how many steps after the window to forecast.
@@ -110,23 +158,15 @@ def windows(
         are steps now[k] + 1 to now[k] + horizon. N = steps - length - horizon + 1.
 
     Raises:
-        TypeError: not numbers.
-        ValueError: a window or horizon below 1, a series too short for one window and its
-            targets, values that are not finite, dates out of order, or targets of another length.
+        ValueError: also a window or horizon below 1, a series too short for one window and its
+            targets, or targets of another length or index.
     """
-    if length < 1 or horizon < 1:
-        raise ValueError(f"expected length and horizon of at least 1, got {length} and {horizon}")
-    checked = check_series(series, minimum=0)
-    steps = len(checked)
-    if steps < length + horizon:
-        raise ValueError(
-            f"expected at least {length + horizon} steps for a window of {length} and a horizon "
-            f"of {horizon}, got {steps}"
-        )
-    values = checked.to_numpy(dtype=float).reshape(steps, -1)  # (steps, features)
-    goal = values[:, 0]
+    length, horizon = _whole("length", length, 1), _whole("horizon", horizon, 1)
+    check_same_index(series=series, targets=targets)
+    values = _features(series, length + horizon)
+    steps, goal = len(values), values[:, 0]
     if targets is not None:
-        goal = check_series(targets, minimum=0).to_numpy(dtype=float)
+        goal = _floats(_checked("targets", targets, 0))
         if goal.shape != (steps,):
             raise ValueError(f"expected targets of shape ({steps},), got {goal.shape}")
     now = np.arange(length - 1, steps - horizon)  # (N,)
@@ -134,12 +174,26 @@ def windows(
     return inputs, goal[now[:, None] + np.arange(1, horizon + 1)], now
 
 
+def newest_window(series: ArrayLike, length: int) -> np.ndarray:
+    """The last steps of a series, (1, length, features): the input for a forecast of tomorrow.
+
+    It is the last window that `windows` would cut if tomorrow's value were there, and refuses the
+    same, but for a series of exactly `length` steps.
+    """
+    length = _whole("length", length, 1)
+    return _features(series, length)[None, -length:]
+
+
+def _features(series: ArrayLike, minimum: int) -> np.ndarray:
+    values = _floats(_checked("the series", series, minimum))
+    return values.reshape(len(values), -1)  # (steps, features)
+
+
 def assert_no_leakage(
-    make: Callable[[pd.Series | pd.DataFrame], pd.Series | pd.DataFrame | np.ndarray],
-    series: pd.Series | pd.DataFrame | ArrayLike,
+    make: Callable[[Pandas], Pandas | np.ndarray],
+    series: Pandas | ArrayLike,
     now: object,
     *,
-    tolerance: float = 1e-9,
     seed: int = 0,
 ) -> None:
     """Change the future and see whether anything known by now moves.
@@ -148,15 +202,15 @@ def assert_no_leakage(
     the forecasts, fitting and scaling included. Row t of what it returns is what you would have
     known, or have forecast, at the end of step t.
 
-    Four futures are tried: doubled values, the same values in reverse, noise of the series' own
-    size, and a constant.
+    Four futures are tried: doubled values, the same values in reverse, noise of each column's own
+    size, and a constant. What moves by less than 1e-9 of its column's size has not moved.
 
     Args:
-        make: from the series to one row (or number) a step: pandas with an index taken from the
+        make: from the series to one row (or number) per step: pandas with an index taken from the
             series, or an array with as many rows as the series has steps.
-        series: numbers in order of time.
-        now: label of the last known step (a date where the index has dates, else a position).
-        tolerance: largest difference that counts as none, relative to the output's size.
+        series: (steps,) or (steps, columns).
+        now: label of the last known step: a date where the index has dates, with a time zone where
+            they have one, else a position.
         seed: of the noise.
 
     Raises:
@@ -165,10 +219,16 @@ def assert_no_leakage(
         ValueError: nothing lies after `now` or before it; the output has other rows; it has none
             up to now; `make` gives two results on the same series (fix its seeds); or no future
             moves any later row, so that the test could not fail.
-        TypeError: the series is not numeric.
+        TypeError: series or output are not numeric, or `now` is no label for this index.
     """
     series = check_series(series)
-    known = np.asarray(series.index <= now)
+    if isinstance(series.index, pd.DatetimeIndex) and type(now) is date:
+        now = pd.Timestamp(now)
+    try:
+        known = np.asarray(series.index <= now)
+    except (TypeError, ValueError):
+        example = series.index[0]
+        raise TypeError(f"expected now as a label such as {example!r}, got {now!r}") from None
     if known.all() or not known.any():
         raise ValueError(
             f"expected now between {_label(series.index[0])} and {_label(series.index[-2])}, "
@@ -177,24 +237,20 @@ def assert_no_leakage(
     expected = _rows(make(series.copy()), series)
     if not (expected.index <= now).any():
         raise ValueError("expected some output up to now, got none: choose a later now")
-    if _first_difference(expected, _rows(make(series.copy()), series), tolerance) is not None:
+    if _first_difference(expected, _rows(make(series.copy()), series)) is not None:
         raise ValueError("expected the same result twice on the same series: fix make's seeds")
     anything_moved = False
-    for name, future in _futures(series.to_numpy(dtype=float), ~known, seed).items():
+    for name, future in _futures(_floats(series), ~known, seed).items():
         changed = series.astype(float)
         changed.iloc[~known] = future
         found = _rows(make(changed), series)
-        early = _first_difference(
-            expected[expected.index <= now], found[found.index <= now], tolerance
-        )
+        early = _first_difference(expected[expected.index <= now], found[found.index <= now])
         if early is not None:
             raise LeakageError(
                 f"the row of {_label(early)} changed when only what comes after {_label(now)} "
                 f"was changed ({name}): it has seen the future"
             )
-        late = _first_difference(
-            expected[expected.index > now], found[found.index > now], tolerance
-        )
+        late = _first_difference(expected[expected.index > now], found[found.index > now])
         anything_moved |= late is not None
     if not anything_moved:
         raise ValueError(
@@ -204,46 +260,48 @@ def assert_no_leakage(
 
 def _futures(values: np.ndarray, unknown: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     future = values[unknown]
-    size = np.abs(values).mean() + values.std() + 1e-12
+    size = np.abs(values).mean(axis=0) + values.std(axis=0) + 1e-12
     noise = np.random.default_rng(seed).standard_normal(future.shape)
     # What is positive throughout, like a price, stays so: make may take its logarithm.
-    noisy = future * np.exp(noise) if (values > 0).all() else future + size * noise
+    positive = (values > 0).all(axis=0)
     return {
         "doubled": 2 * future,
         "reversed": future[::-1].copy(),
-        "noise": noisy,
-        "a constant": np.full_like(future, 3 * size),
+        "noise": np.where(positive, future * np.exp(noise), future + size * noise),
+        "a constant": np.broadcast_to(3 * size, future.shape),
     }
 
 
-def _rows(output: object, series: pd.Series | pd.DataFrame) -> pd.DataFrame:
-    """The output of `make` as a frame whose index says when each row was known."""
-    if isinstance(output, pd.Series | pd.DataFrame):
-        strange = output.index.difference(series.index)
-        if len(strange):
+def _rows(output: object, series: Pandas) -> pd.DataFrame:
+    """The output of `make` in order of time, as a frame whose index says when a row was known."""
+    if not isinstance(output, Pandas):
+        output = to_array("the output of make", output)
+        if output.ndim == 0 or len(output) != len(series):
             raise ValueError(
-                f"expected an index taken from the series, got {_label(strange[0])} in it"
+                f"expected {len(series)} rows, one per step, or pandas with the series' index, "
+                f"got shape {output.shape}"
             )
-        return pd.DataFrame(output)
-    output = np.asarray(output)
-    if output.ndim == 0 or len(output) != len(series):
-        raise ValueError(
-            f"expected {len(series)} rows, one a step, or pandas with the series' index, "
-            f"got shape {output.shape}"
-        )
-    return pd.DataFrame(output.reshape(len(output), -1), index=series.index)
+        output = pd.DataFrame(output.reshape(len(output), -1), index=series.index)
+    strange = output.index[~output.index.isin(series.index)]
+    if len(strange):
+        raise ValueError(f"expected an index taken from the series, got {_label(strange[0])} in it")
+    frame = pd.DataFrame(output).sort_index(kind="stable")
+    for kind in frame.dtypes:
+        if not (is_bool_dtype(kind) or is_any_real_numeric_dtype(kind)):
+            raise TypeError(f"expected real numbers in the output of make, got {kind}")
+    return pd.DataFrame(_floats(frame), index=frame.index)
 
 
-def _first_difference(one: pd.DataFrame, other: pd.DataFrame, tolerance: float) -> object | None:
+def _first_difference(one: pd.DataFrame, other: pd.DataFrame) -> object | None:
     """Label of the first row in which two outputs differ, None where they agree throughout."""
     if len(one.index.symmetric_difference(other.index)):
         return min(one.index.symmetric_difference(other.index))
     if one.shape != other.shape:
         return one.index[0]
-    a, b = one.to_numpy(dtype=float), other.to_numpy(dtype=float)
-    scale = np.nanmax(np.abs(a), initial=0.0) or 1.0
-    near = np.isclose(a, b, rtol=0, atol=tolerance * scale, equal_nan=True)
-    differs = ~near.all(axis=1)
+    # Finite numbers of the same column: a large one elsewhere must not excuse what moves here.
+    size = one.abs().where(np.isfinite(one)).max().fillna(0.0).to_numpy()
+    allowed = 1e-9 * np.where(size > 0, size, 1.0)
+    differs = ~np.isclose(one, other, rtol=0, atol=allowed, equal_nan=True).all(axis=1)
     return one.index[differs][0] if differs.any() else None
 
 
@@ -251,94 +309,60 @@ def _first_difference(one: pd.DataFrame, other: pd.DataFrame, tolerance: float) 
 
 
 def _aligned(minimum: int, **series: ArrayLike) -> list[np.ndarray]:
-    """The series as float arrays, after a check that they can be compared value by value."""
-    arrays = {}
-    for name, values in series.items():
-        try:
-            arrays[name] = np.asarray(values, dtype=float)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"expected numbers in {name}, got {error}") from None
-    shapes = {name: array.shape for name, array in arrays.items()}
-    if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
+    """The series as float arrays (n,), after a check that they go together value by value."""
+    check_same_index(**series)
+    arrays = [_floats(_checked(name, values, minimum)) for name, values in series.items()]
+    shapes = {name: array.shape for name, array in zip(series, arrays, strict=True)}
+    if len(set(shapes.values())) > 1 or arrays[0].ndim != 1:
         raise ValueError(f"expected arrays of one shape (n,), got {shapes}")
-    for name, array in arrays.items():
-        if array.size < minimum:
-            raise ValueError(f"expected at least {minimum} values in {name}, got {array.size}")
-        bad = np.flatnonzero(~np.isfinite(array))
-        if bad.size:
-            raise ValueError(
-                f"expected finite numbers in {name}, got {bad.size} that are not, "
-                f"the first at position {bad[0]}"
-            )
-    return list(arrays.values())
+    return arrays
 
 
-def block_indices(
-    n: int, block: int, samples: int, generator: np.random.Generator | None = None
-) -> np.ndarray:
-    """Positions of circular block bootstrap samples (Politis and Romano, 1992).
+def _blocks(n: int, block: int, samples: int, seed: int) -> np.ndarray:
+    """Positions (samples, n) of circular block bootstrap samples (Politis and Romano, 1992).
 
     Whole blocks of neighbouring days are drawn, with replacement, so that a sample keeps the
     dependence between neighbours that drawing single days would destroy.
-
-    Args:
-        n: length of the series.
-        block: length of a block in steps, from 1 (independent days) to n.
-        samples: how many samples to draw, at least 1.
-        generator: source of chance; one with seed 0 if None.
-
-    Returns:
-        (samples, n) integers in [0, n).
-
-    Raises:
-        ValueError: a block that is empty or longer than the series, or no sample.
     """
-    if not 1 <= block <= n:
-        raise ValueError(f"expected a block of 1 to {n} steps, the series' length, got {block}")
-    if samples < 1:
-        raise ValueError(f"expected at least 1 sample, got {samples}")
-    generator = generator or np.random.default_rng(0)
-    starts = generator.integers(n, size=(samples, -(-n // block)))
+    starts = np.random.default_rng(seed).integers(n, size=(samples, -(-n // block)))
     positions = starts[:, :, None] + np.arange(block)  # (samples, blocks, block)
     return positions.reshape(samples, -1)[:, :n] % n
 
 
 def error_ratio(
-    actual: ArrayLike,
-    forecast: ArrayLike,
-    baseline: ArrayLike,
-    *,
-    block: int = 22,
-    samples: int = 2000,
-    seed: int = 0,
+    actual: ArrayLike, forecast: ArrayLike, baseline: ArrayLike, *, block: int = 22, seed: int = 0
 ) -> Interval:
     """Root mean squared error of a forecast over that of a baseline on the same days.
 
-    Below 1 the forecast is better. The 95% interval comes from a circular block bootstrap that
-    draws days for both forecasts together, so that a stormy month counts for both.
+    Below 1 the forecast is better. The 95% interval comes from 2,000 samples of a circular block
+    bootstrap that draws days for both forecasts together, so that a stormy month counts for both.
 
     Args:
         actual: (n,) what came, in any unit.
         forecast: (n,) forecast for the same days, same unit.
         baseline: (n,) the baseline's forecast, for instance yesterday's value.
-        block: days in a block; 22 trading days are about a month.
-        samples: bootstrap samples.
+        block: days in a block, within which errors may resemble each other; 22 trading days are
+            about a month.
         seed: of the bootstrap.
 
     Raises:
-        ValueError: shapes that differ, fewer than two blocks, numbers that are not finite, or a
-            baseline without any error, beside which no ratio exists.
+        ValueError: also fewer than two blocks, or a baseline that is right on every day of some
+            sample, beside which there is no ratio.
     """
+    minimum = 2 * _whole("block", block, 1)
     actual, forecast, baseline = _aligned(
-        max(2, 2 * block), actual=actual, forecast=forecast, baseline=baseline
+        minimum, actual=actual, forecast=forecast, baseline=baseline
     )
     ours, theirs = (actual - forecast) ** 2, (actual - baseline) ** 2
-    if not theirs.any():
-        raise ValueError("expected a baseline with some error, got one that is always right")
-    drawn = block_indices(actual.size, block, samples, np.random.default_rng(seed))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.sqrt(ours[drawn].mean(1) / theirs[drawn].mean(1))
-    low, high = np.nanquantile(ratios, [0.025, 0.975])
+    drawn = _blocks(actual.size, block, 2000, seed)
+    right = np.abs(actual - baseline) <= 1e-12 * np.abs(actual)  # up to rounding
+    if right[drawn].all(axis=1).any():
+        raise ValueError(
+            "expected a baseline with an error in every sample of the bootstrap, got one that is "
+            f"right on {right.sum()} of {right.size} days"
+        )
+    ratios = np.sqrt(ours[drawn].mean(1) / theirs[drawn].mean(1))
+    low, high = np.quantile(ratios, [0.025, 0.975])
     return Interval(float(np.sqrt(ours.mean() / theirs.mean())), float(low), float(high))
 
 
@@ -355,45 +379,36 @@ class DieboldMariano(NamedTuple):
 
 
 def diebold_mariano(
-    actual: ArrayLike,
-    forecast: ArrayLike,
-    baseline: ArrayLike,
-    *,
-    horizon: int = 1,
-    lags: int | None = None,
-    power: float = 2,
+    actual: ArrayLike, forecast: ArrayLike, baseline: ArrayLike, *, horizon: int = 1
 ) -> DieboldMariano:
-    """Do two forecasts differ in loss by more than chance? (Diebold and Mariano, 1995)
+    """Do two forecasts differ in squared error by more than chance? (Diebold and Mariano, 1995)
 
     The mean difference of the losses over its HAC standard error (Newey and West's weights,
-    through statsmodels), with the small-sample correction of Harvey, Leybourne and Newbold
-    (1997): a factor and Student's t with n - 1 degrees of freedom. Newer statsmodels (0.15 on)
-    has the same test as ``diebold_mariano_test(..., harvey_adj=True)``.
+    through statsmodels; neighbours up to max(horizon - 1, cube root of n rounded up) days apart),
+    with the small-sample correction of Harvey, Leybourne and Newbold (1997): a factor and Student's
+    t with n - 1 degrees of freedom. statsmodels 0.15 has it as ``diebold_mariano_test``.
 
     Args:
         actual: (n,) what came.
         forecast: (n,) the forecast under test.
         baseline: (n,) the forecast it is compared with.
         horizon: steps ahead that both forecast; longer ones make neighbouring errors overlap.
-        lags: neighbours whose correlation the standard error allows for;
-            max(horizon - 1, the cube root of n rounded up) if None.
-        power: loss is the absolute error to this power: 2 squared, 1 absolute.
 
     Raises:
-        ValueError: shapes that differ, fewer than ten values, numbers that are not finite, a
-            horizon below 1 or longer than half the series, more lags than values, or two
-            forecasts that never differ in loss.
+        ValueError: also fewer than ten values, a horizon below 1 or longer than half the series, or
+            losses whose difference is the same every day (none, for instance).
     """
     actual, forecast, baseline = _aligned(10, actual=actual, forecast=forecast, baseline=baseline)
     n = actual.size
-    if not 1 <= horizon <= n // 2:
-        raise ValueError(f"expected a horizon from 1 to {n // 2}, got {horizon}")
-    lags = max(horizon - 1, int(np.ceil(n ** (1 / 3)))) if lags is None else lags
-    if not 0 <= lags < n:
-        raise ValueError(f"expected lags from 0 to {n - 1}, got {lags}")
-    difference = np.abs(actual - forecast) ** power - np.abs(actual - baseline) ** power
-    if not difference.any():
-        raise ValueError("expected two forecasts that differ in loss, got the same loss every day")
+    horizon = _whole("horizon", horizon, 1, n // 2)
+    ours, theirs = (actual - forecast) ** 2, (actual - baseline) ** 2
+    difference = ours - theirs
+    if np.ptp(difference) <= 1e-5 * max(ours.max(), theirs.max()):  # rounding, of float32 too
+        raise ValueError(
+            "expected losses that differ by more on some days than on others, got a difference of "
+            f"{difference.mean():.3g} every day, which leaves nothing to judge chance by"
+        )
+    lags = max(horizon - 1, int(np.ceil(n ** (1 / 3))))
     fitted = OLS(difference, np.ones(n)).fit(cov_type="HAC", cov_kwds={"maxlags": lags})
     shrink = np.sqrt((n + 1 - 2 * horizon + horizon * (horizon - 1) / n) / n)
     statistic = float(fitted.tvalues[0] * shrink)
@@ -401,23 +416,19 @@ def diebold_mariano(
 
 
 def direction_accuracy(actual: ArrayLike, forecast: ArrayLike) -> Interval:
-    """Share of days on which a forecast change has the sign of the change that came.
+    """Share of the days with a change on which the forecast change (n,) has the sign of it (n,).
 
-    Days without a change, of either, are left out. Compare it with the share of rises: "always
-    up" is right that often.
-
-    Args:
-        actual: (n,) changes that came, any unit.
-        forecast: (n,) forecast changes.
+    A forecast of no change names no direction and counts as wrong. Compare the share with that of
+    rises: "always up" is right that often.
 
     Raises:
-        ValueError: shapes that differ, numbers that are not finite, or no day with a change.
+        ValueError: also no day with a change, or no forecast of a change on any of them.
     """
     actual, forecast = _aligned(1, actual=actual, forecast=forecast)
-    moved = (actual != 0) & (forecast != 0)
-    if not moved.any():
-        raise ValueError("expected at least one day on which both changes are not zero, got none")
-    return accuracy(forecast[moved] > 0, actual[moved] > 0)
+    moved = actual != 0
+    if not forecast[moved].any():
+        raise ValueError("expected days with a change and forecasts of a change, got none")
+    return accuracy(np.sign(forecast[moved]), np.sign(actual[moved]))
 
 
 def lag_correlations(actual: ArrayLike, forecast: ArrayLike, lags: Sequence[int]) -> np.ndarray:
@@ -436,13 +447,20 @@ def lag_correlations(actual: ArrayLike, forecast: ArrayLike, lags: Sequence[int]
         (lags,) correlations.
 
     Raises:
-        ValueError: shapes that differ, numbers that are not finite, no lag, or a series so short
-            that fewer than ten days are left.
+        ValueError: also no lag, fewer than ten days left, or nothing that could peak: a constant,
+            or the same correlation at every lag, as a straight line has.
     """
-    lags = np.asarray(lags, dtype=int)
-    if lags.size == 0:
+    lags = [_whole("a lag", lag, -np.inf) for lag in to_array("lags", lags).ravel()]
+    if not lags:
         raise ValueError("expected at least one lag, got none")
-    first, after = max(0, int(lags.max())), max(0, -int(lags.min()))
+    first, after = max(0, *lags), max(0, -min(lags))
     actual, forecast = _aligned(first + after + 10, actual=actual, forecast=forecast)
     days = np.arange(first, actual.size - after)
-    return np.array([np.corrcoef(forecast[days], actual[days - lag])[0, 1] for lag in lags])
+    news, past = forecast[days], [actual[days - lag] for lag in lags]
+    for name, values in [("forecast", news), *(("actual", values) for values in past)]:
+        if np.ptp(values) <= 1e-6 * np.abs(values).max():  # constant up to float32's rounding
+            raise ValueError(f"expected numbers that vary in {name}, got {values[0]:.6g} every day")
+    found = np.array([np.corrcoef(news, values)[0, 1] for values in past])
+    if len(lags) > 1 and np.ptp(found) < 1e-9:
+        raise ValueError(f"expected a peak at some lag, got {found[0]:.3g} at every one")
+    return found

@@ -30,12 +30,15 @@ CELL_STYLE = {
     "LSTM": {"color": COLOURS["green"], "marker": "^", "linestyle": "-."},
     "MLP": {"color": COLOURS["pink"], "marker": "D", "linestyle": ":"},
 }
-DIVERGING = "RdBu_r"  # for signed values; always with limits symmetric about zero
-SEQUENTIAL = "cividis"
 
 
 def use_style() -> None:
-    """Set matplotlib's defaults: opaque white, at least 9 points, colour-blind-safe cycle."""
+    """Set how figures and arrays look; call it once, before the first figure.
+
+    Figures: opaque white, text of at least 9 points, a colour-blind-safe cycle. NumPy prints four
+    decimals, and no powers of ten where they can be avoided.
+    """
+    np.set_printoptions(precision=4, suppress=True)
     plt.rcParams.update(
         {
             "figure.figsize": (8, 3.6),
@@ -71,10 +74,12 @@ def show(figure: Figure, alt: str) -> None:
             striking. It becomes the picture's alt attribute and its plain-text form.
 
     Raises:
-        ValueError: the text is too short to say anything.
+        ValueError: the text is too short to say anything, or nothing is drawn.
     """
     if len(alt.split()) < 5:
         raise ValueError(f"expected alt text that says what the figure shows, got {alt!r}")
+    if not any(axes.has_data() or axes.texts for axes in figure.axes):
+        raise ValueError("expected a figure with something drawn in it, got an empty one")
     picture = io.BytesIO()
     # No software version in the file: the same figure gives the same bytes.
     figure.savefig(picture, format="png", metadata={"Software": None})
@@ -93,35 +98,28 @@ def heatmap(
     *,
     limit: float | None = None,
     label: str = "",
-    signed: bool = True,
 ) -> None:
-    """Draw an array as coloured cells, words or steps along the top.
+    """Draw signed values as coloured cells: blue below zero, white at zero, red above.
 
     Args:
         axes: where to draw.
-        values: (rows, columns): one row a unit, one column a word or step.
-        columns: the column labels, from left to right.
-        limit: the value at the end of the colour scale; the largest magnitude if None.
+        values: (rows, columns): one row per unit, one column per word or step.
+        columns: the column labels, from left to right; they stand along the top.
+        limit: the value at the red end of the colour scale, above 0; the blue end is its negative.
+            The largest magnitude if None.
         label: name and unit of the colour scale.
-        signed: symmetric red-to-blue scale about zero; else one hue from zero up.
 
     Raises:
-        ValueError: the number of labels is not the number of columns.
+        ValueError: the shape does not fit the labels, a value is not finite, or limit is not above
+            0.
     """
-    values = np.asarray(values)
-    if values.ndim != 2 or values.shape[1] != len(columns):
-        raise ValueError(
-            f"expected values of shape (rows, {len(columns)}), one column a label, "
-            f"got {values.shape}"
-        )
-    limit = float(np.abs(values).max()) if limit is None else limit
+    values = _finite("values", values, "rows", len(columns))
+    if limit is None:
+        limit = np.abs(values).max() or 1.0  # nothing but zeros is white, not the end of the scale
+    if not 0 < limit < np.inf:
+        raise ValueError(f"expected limit to be above 0, got {limit}")
     image = axes.imshow(
-        values,
-        aspect="auto",
-        cmap=DIVERGING if signed else SEQUENTIAL,
-        vmin=-limit if signed else 0.0,
-        vmax=limit,
-        interpolation="nearest",
+        values, aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest"
     )
     axes.set_xticks(range(len(columns)), columns, rotation=35, ha="left", rotation_mode="anchor")
     axes.xaxis.tick_top()
@@ -139,9 +137,21 @@ def band(axes: Axes, x: Sequence[float], runs: np.ndarray, label: str, **style) 
         runs: (seeds, points).
         label: for the legend; a key of `CELL_STYLE` brings that style.
         **style: matplotlib line properties that go over it.
+
+    Raises:
+        ValueError: the shape of runs does not fit x, or a run holds a value that is not finite.
     """
-    runs = np.asarray(runs, dtype=float)
-    if runs.ndim != 2 or runs.shape[1] != len(x):
-        raise ValueError(f"expected runs of shape (seeds, {len(x)}), got {runs.shape}")
+    runs = _finite("runs", runs, "seeds", len(x))
     (line,) = axes.plot(x, runs.mean(0), label=label, **(CELL_STYLE.get(label, {}) | style))
     axes.fill_between(x, runs.min(0), runs.max(0), color=line.get_color(), alpha=0.18, lw=0)
+
+
+def _finite(name: str, values: np.ndarray, rows: str, columns: int) -> np.ndarray:
+    """The values as floats, if they have this shape and nothing would be left undrawn."""
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 2 or values.shape[1] != columns or values.size == 0:
+        raise ValueError(f"expected {name} of shape ({rows}, {columns}), got {values.shape}")
+    if not np.isfinite(values).all():
+        row, column = np.argwhere(~np.isfinite(values))[0].tolist()
+        raise ValueError(f"expected finite {name}, got {values[row, column]} at {row, column}")
+    return values

@@ -4,26 +4,28 @@ The loop is the one that notebook 1 writes out by hand, with what a longer train
 a progress bar, early stopping on validation data, and the best weights kept, also on Ctrl-C.
 """
 
-import copy
-import functools
+import math
+import operator
 import os
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from numbers import Integral
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
 from torch import nn
-from tqdm.auto import tqdm
+from torch.nn.utils.rnn import PackedSequence
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from tqdm import tqdm
 
-if TYPE_CHECKING:
-    from accelerate import Accelerator
+Loss = Callable[[nn.Module, object], "torch.Tensor | tuple[torch.Tensor, float]"]
 
 
 def set_up(seed: int = 0, threads: int = 1) -> None:
-    """Start a notebook: seeds, thread count, number format and figure style.
+    """Start a notebook: seeds and thread count.
 
     Args:
         seed: seed of Python's, NumPy's and PyTorch's generators.
@@ -31,13 +33,8 @@ def set_up(seed: int = 0, threads: int = 1) -> None:
             too small to share, and two threads that wait for each other on a busy machine can
             slow the same loop down many times.
     """
-    from helpers import plotting  # here, so that training without figures needs no matplotlib
-
     seed_everything(seed)
     torch.set_num_threads(threads)
-    np.set_printoptions(precision=4, suppress=True)
-    torch.set_printoptions(precision=4, sci_mode=False)
-    plotting.use_style()
 
 
 def seed_everything(seed: int) -> None:
@@ -48,44 +45,53 @@ def seed_everything(seed: int) -> None:
 
 
 @contextmanager
-def threads(count: int | None = None) -> Iterator[None]:
-    """Let PyTorch use this many threads inside the block, then as many as before.
+def threads() -> Iterator[None]:
+    """Let PyTorch use every core of this process inside the block, then as many threads as before.
 
-    Args:
-        count: at least 1; None takes the cores this process may use. Wide products (a transformer
-            encoder) gain from every core; small recurrent nets are best left on one thread.
-
-    Raises:
-        ValueError: the count is below 1.
+    Wide products (a transformer encoder) gain from every core; small recurrent nets do not.
     """
-    if count is None:
-        count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    if count < 1:
-        raise ValueError(f"expected at least 1 thread, got {count}")
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    torch.set_num_threads(_cores())
     try:
         yield
     finally:
         torch.set_num_threads(before)
 
 
-def bars_hidden() -> bool:
-    """Whether the environment variable TQDM_DISABLE hides progress bars.
+def _cores(root: Path = Path("/")) -> int:
+    """How many cores this process may use: its affinity, and the CPU quotas of its control groups.
 
-    tqdm's bars in a terminal look at it by themselves, its bars in a notebook do not: pass them
-    ``disable=bars_hidden()``. It is set where notebooks run to be saved or tested.
+    A quota is often set on a group around the process's own (a container, a user's share of a
+    server), so every group up to the root is read, in version 1 and 2 of Linux's control groups.
     """
-    return os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    groups, mount = root / "proc/self/cgroup", root / "sys/fs/cgroup"
+    for line in groups.read_text().splitlines() if groups.exists() else []:
+        _, controllers, path = line.split(":", 2)  # "0::/user/7", or "4:cpu,cpuacct:/user/7"
+        if not controllers:
+            top, names = mount, ["cpu.max"]
+        elif "cpu" in controllers.split(","):
+            top, names = mount / "cpu", ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
+        else:
+            continue
+        for group in (PurePosixPath(path), *PurePosixPath(path).parents):
+            files = (top / str(group).strip("/") / name for name in names)
+            try:
+                quota, period = map(int, " ".join(file.read_text() for file in files).split())
+            except (OSError, ValueError):  # no such file, or "max": no quota
+                continue
+            if quota > 0:  # version 1 writes -1 for none
+                cores = min(cores, math.ceil(quota / period))
+    return cores
 
 
 @dataclass
 class History:
-    """What `fit` saw, one entry an epoch.
+    """What `fit` saw, one entry per epoch that was finished.
 
     Attributes:
-        train_loss: mean training loss, in the units of the loss function.
-        valid_loss: mean loss on the validation batches.
+        train_loss: mean training loss over the items, in the units of the loss function.
+        valid_loss: mean loss over the items of the validation batches.
         best_epoch: index (from 0) of the epoch whose weights the model has now; None when no
             epoch was finished.
         stopped: why the training ended: "epochs", "patience" or "interrupted".
@@ -102,72 +108,71 @@ def fit(
     train_batches: Iterable,
     valid_batches: Iterable,
     *,
-    loss: Callable[[nn.Module, object], torch.Tensor],
+    loss: Loss,
     optimizer: torch.optim.Optimizer,
     epochs: int,
     patience: int | None = None,
     clip_norm: float | None = None,
-    scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
-    scheduler_steps: str = "epoch",
-    accelerator: "Accelerator | None" = None,
+    scheduler: LRScheduler | None = None,
     progress: bool = True,
 ) -> History:
     """Train with early stopping on validation data; the model ends with its best weights.
 
+    It trains in this process alone, on whatever device the model and the loss use.
+
     Args:
         model: changed in place. It is left in evaluation mode.
-        train_batches: iterated once an epoch; shuffling is the iterable's own business.
-        valid_batches: iterated once an epoch without gradients. Never pass test data here: what
+        train_batches: iterated once per epoch; shuffling is the iterable's own business.
+        valid_batches: iterated once per epoch without gradients. Never pass test data here: what
             early stopping has seen cannot judge the model any more.
-        loss: ``loss(model, batch)`` gives the mean loss of one batch, a scalar tensor.
-        optimizer: over the model's parameters.
+        loss: ``loss(model, batch)`` gives the mean loss of one batch, a scalar tensor; see
+            `mean_loss` for how the batches are averaged.
+        optimizer: over parameters of the model.
         epochs: the most passes over the training batches, at least 1.
         patience: stop after this many epochs in a row without a lower validation loss.
-        clip_norm: rescale the gradient to this norm when it is longer.
-        scheduler: of the optimizer's learning rates.
-        scheduler_steps: when it steps: after every "epoch" or after every "batch".
-        accelerator: Hugging Face's `accelerate.Accelerator`, to train with several processes or
-            GPUs: each process calls `fit` with the same arguments, and takes its share of the
-            batches. Needs DataLoaders. None trains in this process alone.
-        progress: show a bar; `bars_hidden` goes before it.
+        clip_norm: rescale the gradient of the optimizer's parameters to this norm when it is
+            longer.
+        scheduler: of the optimizer's learning rates. It steps after every epoch;
+            `ReduceLROnPlateau` is given the validation loss. For steps after every batch leave it
+            out and write ``optimizer.register_step_post_hook(lambda *_: schedule.step())``.
+        progress: show a bar, which the environment variable TQDM_DISABLE=1 hides, too.
 
     Returns:
         History of the losses. Ctrl-C ends the training early, keeps the best weights so far and
         says so.
 
     Raises:
-        ValueError: no epochs, empty batches, or a validation loss that was never a finite number.
+        ValueError: an argument that cannot work, before the training starts; a loss that is no
+            scalar, gives the optimizer's weights no gradient, or leaves the number of items
+            unknown; no batches; a validation loss that was never a finite number.
         FloatingPointError: the training loss became NaN or infinite; the best weights so far
             are restored first.
     """
-    if epochs < 1:
-        raise ValueError(f"expected epochs to be at least 1, got {epochs}")
-    if patience is not None and patience < 1:
-        raise ValueError(f"expected patience to be None or at least 1, got {patience}")
-    if scheduler_steps not in ("epoch", "batch"):
-        raise ValueError(f'expected scheduler_steps "epoch" or "batch", got {scheduler_steps!r}')
-    steps_alone = _Steps(optimizer, clip_norm, scheduler if scheduler_steps == "batch" else None)
-    run, steps = model, steps_alone
-    if accelerator is not None:
-        run, steps, train_batches, valid_batches = steps_alone.shared(
-            accelerator, model, train_batches, valid_batches
-        )
-    history = History()
-    lowest, best_weights = float("inf"), None
-    hidden = not progress or bars_hidden() or not steps.leads
-    batch_bar = functools.partial(tqdm, unit="batch", disable=hidden, leave=False)
-    bar = tqdm(range(epochs), desc="training", unit="epoch", disable=hidden, leave=False)
+    _check(model, train_batches, valid_batches, optimizer, epochs, patience, clip_norm, scheduler)
+    history, lowest, best_weights, waited = History(), float("inf"), {}, 0
+    bar = tqdm(
+        desc="training",
+        total=epochs * operator.length_hint(train_batches) or None,
+        unit="batch",
+        leave=False,
+        **({} if progress else {"disable": True}),  # if given, it would win over TQDM_DISABLE
+    )
     try:
-        for epoch in bar:
-            history.train_loss.append(_train_epoch(run, batch_bar(train_batches), loss, steps))
-            history.valid_loss.append(steps.mean(mean_loss(run, valid_batches, loss)))
-            if scheduler is not None and scheduler_steps == "epoch":
+        for epoch in range(epochs):
+            train_loss = _train_epoch(model, train_batches, loss, optimizer, clip_norm, bar)
+            valid_loss = mean_loss(model, valid_batches, loss)
+            history.train_loss.append(train_loss)
+            history.valid_loss.append(valid_loss)
+            if isinstance(scheduler, ReduceLROnPlateau):
+                scheduler.step(valid_loss)
+            elif scheduler is not None:
                 scheduler.step()
-            if history.valid_loss[-1] < lowest:
-                lowest, history.best_epoch = history.valid_loss[-1], epoch
-                best_weights = _kept(model, best_weights)
-            bar.set_postfix(train=history.train_loss[-1], valid=history.valid_loss[-1])
-            if patience is not None and epoch - (history.best_epoch or 0) >= patience:
+            waited += 1
+            if valid_loss < lowest:
+                _keep(model, best_weights)
+                lowest, history.best_epoch, waited = valid_loss, epoch, 0
+            bar.set_postfix(epoch=epoch + 1, train=train_loss, valid=valid_loss)
+            if waited == patience:
                 history.stopped = "patience"
                 break
     except KeyboardInterrupt:
@@ -178,94 +183,146 @@ def fit(
         print(f"interrupted after {len(history.valid_loss)} epochs; {kept}")
     finally:
         bar.close()
-        if best_weights is not None:
+        if best_weights:
             model.load_state_dict(best_weights, strict=False)  # what is frozen was not kept
         model.eval()
-    if best_weights is None and history.stopped != "interrupted":
+    if not best_weights and history.stopped != "interrupted":
         raise ValueError(
             f"expected a finite validation loss in at least one epoch, got {history.valid_loss}"
         )
     return history
 
 
-def _kept(model: nn.Module, before: dict | None) -> dict:
-    """A copy of everything in the model that training can change, in the memory of the last one."""
-    frozen = {name for name, weight in model.named_parameters() if not weight.requires_grad}
-    changing = {name: value for name, value in model.state_dict().items() if name not in frozen}
-    if before is None:
-        return copy.deepcopy(changing)
-    for name, value in changing.items():
-        before[name].copy_(value)
-    return before
-
-
-class _Steps:
-    """How one batch's loss changes the weights: in this process alone, or shared with others."""
-
-    def __init__(self, optimizer, clip_norm, scheduler):
-        self.optimizer, self.clip_norm, self.scheduler = optimizer, clip_norm, scheduler
-        self.accelerator = None
-
-    @property
-    def leads(self) -> bool:
-        """Whether this process is the one that shows what happens."""
-        return self.accelerator is None or self.accelerator.is_main_process
-
-    def shared(self, accelerator, model, train_batches, valid_batches):
-        """The same steps, shared by the accelerator's processes, and what it makes of the rest."""
-        run, optimizer, train_batches, valid_batches = accelerator.prepare(
-            model, self.optimizer, train_batches, valid_batches
-        )
-        steps = _Steps(optimizer, self.clip_norm, self.scheduler)
-        steps.accelerator = accelerator
-        return run, steps, train_batches, valid_batches
-
-    def mean(self, value: float) -> float:
-        """The mean of the processes' values, the same in every process."""
-        if self.accelerator is None:
-            return value
-        here = torch.tensor(value, device=self.accelerator.device)
-        return float(self.accelerator.reduce(here, reduction="mean"))
-
-    def step(self, model, value: torch.Tensor) -> None:
-        if self.accelerator is None:
-            value.backward()
-        else:
-            self.accelerator.backward(value)
-        if self.clip_norm is not None:
-            nn.utils.clip_grad_norm_(model.parameters(), self.clip_norm)
-        self.optimizer.step()
-        if self.scheduler is not None:
-            self.scheduler.step()
-
-
-def _train_epoch(model, batches, loss, steps: _Steps) -> float:
+def _train_epoch(model, batches, loss, optimizer, clip_norm, bar) -> float:
     model.train()
+    weights = _weights(optimizer)
     total, count = 0.0, 0
-    for batch in batches:
-        steps.optimizer.zero_grad()
-        value = loss(model, batch)
+    for number, batch in enumerate(batches, start=1):
+        optimizer.zero_grad()
+        value, items = _value_and_items(loss, model, batch)
         if not torch.isfinite(value):
             raise FloatingPointError(
-                f"the training loss became {value.item()} in batch {count + 1}; "
+                f"the training loss became {value.item()} in batch {number}; "
                 "a smaller learning rate or clip_norm may help"
             )
-        steps.step(model, value)
-        total, count = total + value.item(), count + 1
-    if count == 0:
+        if value.requires_grad:
+            value.backward()
+        if all(weight.grad is None for weight in weights):
+            raise ValueError(
+                "expected a loss that depends on the optimizer's weights, got one that gives them "
+                "no gradient (are they frozen, is the loss detached, or that of another model?)"
+            )
+        if clip_norm is not None:
+            nn.utils.clip_grad_norm_(weights, clip_norm)
+        optimizer.step()
+        total, count = total + items * value.item(), count + items
+        bar.update()
+    if not count:
         raise ValueError("expected at least one training batch, got none")
-    return steps.mean(total / count)
+    return total / count
 
 
 @torch.no_grad()
-def mean_loss(model: nn.Module, batches: Iterable, loss: Callable) -> float:
-    """Mean of ``loss(model, batch)`` over the batches, in evaluation mode, without gradients.
+def mean_loss(model: nn.Module, batches: Iterable, loss: Loss) -> float:
+    """Mean of ``loss(model, batch)`` over the items, in evaluation mode, without gradients.
+
+    A batch weighs as much as it has items, so that each sentence of a small last batch counts as
+    much as any other. The number of items is the length of the tensors or arrays in the batch (the
+    batch itself, or all in a tuple, list or dict, which may be nested). Where that is wrong or the
+    lengths differ (time first), or where the loss is not a plain mean over the items (one divided
+    by the sum of sample weights), let the loss return the pair (mean, number of items or sum of
+    weights). A loss of weighted items that is divided by the number of items needs no pair.
 
     Raises:
-        ValueError: there is no batch.
+        ValueError: there is no batch, the loss is not a single number, or the number of items is
+            unknown.
     """
     model.eval()
-    values = [loss(model, batch).item() for batch in batches]
-    if not values:
+    total, count = 0.0, 0
+    for batch in batches:
+        value, items = _value_and_items(loss, model, batch)
+        total, count = total + items * value.item(), count + items
+    if not count:
         raise ValueError("expected at least one validation batch, got none")
-    return float(np.mean(values))
+    return total / count
+
+
+def _value_and_items(loss: Loss, model: nn.Module, batch) -> tuple[torch.Tensor, float]:
+    """The batch's loss, and how much it weighs in the mean over all batches."""
+    value, items = loss(model, batch), None
+    if isinstance(value, tuple):
+        value, items = value
+    if not isinstance(value, torch.Tensor) or value.numel() != 1:
+        shape = tuple(getattr(value, "shape", ())) or type(value).__name__
+        raise ValueError(f"expected the loss of a batch to be a scalar tensor, got {shape}")
+    if items is None:
+        lengths = _lengths(batch)
+        if len(lengths) != 1:
+            raise ValueError(
+                "expected a batch of tensors of one length, the number of items, got lengths "
+                f"{sorted(lengths)}; or let the loss return the pair (mean, number of items)"
+            )
+        items = lengths.pop()
+    return value, float(items)
+
+
+def _lengths(batch) -> set[int]:
+    """The lengths of all tensors and arrays in the batch."""
+    if getattr(batch, "shape", ()):
+        return {batch.shape[0]}
+    if isinstance(batch, PackedSequence):  # its first tensor has one row per step, not per item
+        return {int(batch.batch_sizes[0])}
+    parts = batch.values() if isinstance(batch, Mapping) else batch
+    return set().union(*map(_lengths, parts if isinstance(batch, Mapping | tuple | list) else ()))
+
+
+def _keep(model: nn.Module, kept: dict[str, torch.Tensor]) -> None:
+    """Copy what training can change, and only that, into the tensors that were kept before."""
+    weights = model.named_parameters(remove_duplicate=False)
+    frozen = {name for name, weight in weights if not weight.requires_grad}
+    for name, value in model.state_dict().items():
+        if name not in frozen:
+            kept.setdefault(name, torch.empty_like(value)).copy_(value)
+
+
+def _weights(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    return [weight for group in optimizer.param_groups for weight in group["params"]]
+
+
+def _check(
+    model, train_batches, valid_batches, optimizer, epochs, patience, clip_norm, scheduler
+) -> None:
+    """Refuse what looks right and is not, before anything is trained."""
+    own = {id(weight) for weight in model.parameters()}
+    foreign = sum(id(weight) not in own for weight in _weights(optimizer))
+    kind, planned = type(optimizer), getattr(scheduler, "total_steps", epochs)
+    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+    faults = {
+        "one process, got several (torch.distributed), each of which would train on its own": (
+            distributed and torch.distributed.get_world_size() > 1
+        ),
+        f"an optimizer that steps after each backward pass, got {kind.__name__}": (
+            isinstance(optimizer, torch.optim.LBFGS) or kind.__module__.startswith("accelerate")
+        ),
+        f"an optimizer of this model's parameters, got {foreign} that are none of them": foreign,
+        f"clip_norm to be None or above 0, got {clip_norm}": (
+            clip_norm is not None and not clip_norm > 0
+        ),
+        "a scheduler of this optimizer, got that of another": (
+            scheduler is not None and getattr(scheduler, "optimizer", None) is not optimizer
+        ),
+        f"a scheduler for {epochs} steps, one per epoch, got one for {planned}; to step after "
+        "every batch see the docstring": planned != epochs,
+        "a ReduceLROnPlateau of mode 'min', since a loss should fall, got 'max'": (
+            isinstance(scheduler, ReduceLROnPlateau) and scheduler.mode != "min"
+        ),
+    }
+    for name, count in {"epochs": epochs, "patience": 1 if patience is None else patience}.items():
+        whole = isinstance(count, Integral) and not isinstance(count, bool) and count >= 1
+        faults[f"{name} to be a whole number of at least 1, got {count}"] = not whole
+    for name, batches in {"train_batches": train_batches, "valid_batches": valid_batches}.items():
+        text = f"{name} to start anew in every epoch, got a {type(batches).__name__}"
+        faults[text] = isinstance(batches, Iterator)
+    for expected, wrong in faults.items():
+        if wrong:
+            raise ValueError(f"expected {expected}")

