@@ -12,6 +12,7 @@ from transformers import (
     AlbertConfig,
     AlbertModel,
     BertConfig,
+    BertForMaskedLM,
     BertModel,
     DistilBertConfig,
     DistilBertModel,
@@ -264,14 +265,14 @@ def test_every_batch_has_its_learning_rate_and_decay(tokenizer, monkeypatch):
         ({"stages": [[10]]}, "stage 0"),
         ({"frozen_layers": 3}, "from 0 to 2, got 3"),
         ({"batch_size": 0}, "batch_size"),
+        ({"valid": tokenize(GOOD, tiny_tokenizer())}, "with targets to learn from"),
     ],
 )
 def test_fine_tuning_says_what_is_wrong(change, message, tokenizer):
     sentences = corpus(tokenizer)
     with pytest.raises(ValueError, match=message):
-        sentiment.fine_tune(
-            tiny(), sentences, sentences, **{"stages": [range(10)], "progress": False, **change}
-        )
+        given = {"valid": sentences, "stages": [range(10)], "progress": False}
+        sentiment.fine_tune(tiny(), sentences, **{**given, **change})
 
 
 # --- other encoders -----------------------------------------------------------------------------
@@ -380,7 +381,16 @@ def test_predicting_uses_no_dropout_and_leaves_the_mode_as_it_was(tokenizer):
 # --- keeping ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("settings", [{}, {"pooling": "mean", "bidirectional": False}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"pooling": "mean", "bidirectional": False},
+        {"encoder": BertForMaskedLM(BertConfig(**SIZES)).bert},  # has no pooler
+        {"encoder": tiny_encoder().half()},
+    ],
+    ids=["usual", "one direction", "no pooler", "half precision"],
+)
 def test_saved_and_loaded_gives_the_same_answers(settings, tokenizer, tmp_path):
     model = tiny(**settings)
     folder = sentiment.save(model, tokenizer, tmp_path / "models" / "mine")
