@@ -94,6 +94,7 @@ def test_every_kind_of_date_means_its_calendar_day(monkeypatch, start, end, live
         ({"start": "soon"}, "expected dates"),
         ({"start": None}, "expected dates"),
         ({"start": 2010}, "expected dates"),
+        ({"start": "01.02.2010"}, "expected dates"),  # the second of January, says pandas
         ({"end": pd.NaT}, "expected dates"),
         ({"start": "1989-12-31"}, "the snapshot covers"),
         ({"end": "2022-12-30"}, "the snapshot covers"),
@@ -145,7 +146,7 @@ def test_second_fetch_is_light():
         "def refuse(*_):\n    raise SystemExit('asked the network')\n"
         "socket.getaddrinfo = socket.socket.connect = refuse\n"
         "from helpers import data\n"
-        "code = data.main([])\n"
+        "code = data.main()\n"
         "heavy = {'torch', 'transformers', 'requests', 'yfinance'} & set(sys.modules)\n"
         "sys.exit(code or (f'imported {heavy}' if heavy else 0))\n"
     )

@@ -31,7 +31,7 @@ from helpers import data  # noqa: E402
 RATINGS_SOURCE = "vaderSentiment==0.5"
 RATINGS_MEMBER = "additional_resources/hutto_ICWSM_2014.tar.gz"
 RATINGS_TABLE = "movieReviewSnippets_GroundTruth.txt"
-PRICES_WHEEL = ("skfolio==1.12.2", 1_465_874)  # bytes
+PRICES_WHEEL = ("skfolio==1.12.2", "1.5 MB")
 PRICES_MEMBER = "skfolio/datasets/data/sp500_dataset.csv.gz"
 
 
