@@ -385,17 +385,17 @@ def load_prices(
             return frame
         except DataError as failure:
             print(f"Yahoo gave no usable prices ({failure}); taking the committed snapshot instead")
+    more = "" if live else "; live=True asks Yahoo for more"
     if unknown := [name for name in tickers if name not in snapshot]:
         raise ValueError(
-            f"not in the snapshot: {', '.join(unknown)}. It has {', '.join(snapshot)}; "
-            "live=True asks Yahoo for others"
+            f"not in the snapshot: {', '.join(unknown)}. It has {', '.join(snapshot)}{more}"
         )
     earliest = pd.Timestamp(snapshot.index[0].year, 1, 1)  # the year begins with a holiday
     latest = snapshot.index[-1] + pd.Timedelta(days=1)
     if first < earliest or after > latest:
         raise ValueError(
             f"the snapshot covers start >= {earliest:%Y-%m-%d} and end <= {latest:%Y-%m-%d}, got "
-            f"{first:%Y-%m-%d} and {after:%Y-%m-%d}; live=True asks Yahoo for other days"
+            f"{first:%Y-%m-%d} and {after:%Y-%m-%d}{more}"
         )
     frame = snapshot.loc[(snapshot.index >= first) & (snapshot.index < after), tickers]
     if frame.empty:

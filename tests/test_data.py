@@ -84,15 +84,12 @@ def test_every_kind_of_date_means_its_calendar_day(monkeypatch, start, end, live
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"tickers": ("AAPL", "NONESUCH")}, "not in the snapshot: NONESUCH"),
+        ({"tickers": ("AAPL", "NONESUCH")}, "not in the snapshot: NONESUCH.*live=True"),
         ({"tickers": ()}, "expected names"),
-        ({"tickers": None}, "expected names"),
         ({"tickers": ("AAPL", 3)}, "expected names"),
-        ({"tickers": [b"AAPL"]}, "expected names"),
         ({"tickers": ("AAPL", "aapl")}, "each once"),
         ({"start": "2020-01-02", "end": "2020-01-02"}, "start must lie before end"),
-        ({"start": "soon"}, "expected dates"),
-        ({"start": None}, "expected dates"),
+        ({"start": "2010-13-01"}, "expected dates"),
         ({"start": 2010}, "expected dates"),
         ({"start": "01.02.2010"}, "expected dates"),  # the second of January, says pandas
         ({"end": pd.NaT}, "expected dates"),
