@@ -181,7 +181,7 @@ def test_coverage_of_a_company_that_the_snapshot_lacks(yahoo, capsys, days, star
             check_names=False,
         )
     else:
-        with pytest.raises(ValueError, match="not in the snapshot: TSLA[^;]*$"):
+        with pytest.raises(ValueError, match=r"not in the snapshot: TSLA[^;]*$"):
             data.load_prices("TSLA", start, end, live=True)
         assert f"(TSLA: {reason}" in capsys.readouterr().out
 
