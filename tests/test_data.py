@@ -84,16 +84,14 @@ def test_every_kind_of_date_means_its_calendar_day(monkeypatch, start, end, live
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"tickers": ("AAPL", "NONESUCH")}, "not in the snapshot: NONESUCH"),
+        ({"tickers": ("AAPL", "NONESUCH")}, "not in the snapshot: NONESUCH.*live=True"),
         ({"tickers": ()}, "expected names"),
-        ({"tickers": None}, "expected names"),
         ({"tickers": ("AAPL", 3)}, "expected names"),
-        ({"tickers": [b"AAPL"]}, "expected names"),
         ({"tickers": ("AAPL", "aapl")}, "each once"),
         ({"start": "2020-01-02", "end": "2020-01-02"}, "start must lie before end"),
-        ({"start": "soon"}, "expected dates"),
-        ({"start": None}, "expected dates"),
+        ({"start": "2010-13-01"}, "expected dates"),
         ({"start": 2010}, "expected dates"),
+        ({"start": "01.02.2010"}, "expected dates"),  # the second of January, says pandas
         ({"end": pd.NaT}, "expected dates"),
         ({"start": "1989-12-31"}, "the snapshot covers"),
         ({"end": "2022-12-30"}, "the snapshot covers"),
@@ -145,7 +143,7 @@ def test_second_fetch_is_light():
         "def refuse(*_):\n    raise SystemExit('asked the network')\n"
         "socket.getaddrinfo = socket.socket.connect = refuse\n"
         "from helpers import data\n"
-        "code = data.main([])\n"
+        "code = data.main()\n"
         "heavy = {'torch', 'transformers', 'requests', 'yfinance'} & set(sys.modules)\n"
         "sys.exit(code or (f'imported {heavy}' if heavy else 0))\n"
     )

