@@ -248,7 +248,7 @@ def write_table(name: str, folder: Path = TABLES) -> None:
         if not kept:
             file.write(header.encode() + b"\n")
         for row in tqdm(plan[len(results) :], name, initial=len(results), total=len(plan)):
-            results.append(run(**row))
+            results.append(row | run(**row))
             file.write(json.dumps(results[-1]).encode() + b"\n")
             file.flush()
     about = {
@@ -256,8 +256,7 @@ def write_table(name: str, folder: Path = TABLES) -> None:
         "date": datetime.date.today().isoformat(),
         **settings,
     }
-    table = pd.DataFrame([row | found for row, found in zip(plan, results, strict=True)])
-    table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    pd.DataFrame(results).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     text = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
     (folder / f"{name}.json").write_text(text, encoding="utf-8", newline="\n")
     partial.unlink()

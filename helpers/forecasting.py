@@ -102,7 +102,7 @@ def _check_order(name: str, index: pd.Index) -> None:
     if not dates and not is_any_real_numeric_dtype(index.dtype):
         raise TypeError(
             f"expected dates or numbers as the index of {name}, got {index.dtype} such as "
-            f"{index[:1].tolist()}; pd.to_datetime makes dates of text"
+            f"{index[:1].tolist()}; pd.to_datetime(its index) makes dates of them"
         )
     if index.hasnans:
         where = np.flatnonzero(index.isna())[0]
@@ -198,7 +198,8 @@ def assert_no_leakage(
     known, or have forecast, at the end of step t.
 
     Four futures are tried: doubled values, the same values in reverse, noise of each column's own
-    size, and a constant. What moves by less than 1e-9 of its column's size has not moved.
+    size, and a constant. What moves by less than 1e-9 of its column's size has not moved. One `now`
+    shows what reaches across it: where data are patched here and there, try several.
 
     Args:
         make: from the series to one row (or number) per step: pandas with an index taken from the
@@ -287,8 +288,8 @@ def _rows(output: object, series: Pandas) -> pd.DataFrame:
 
 def _first_difference(one: pd.DataFrame, other: pd.DataFrame) -> object | None:
     """Label of the first row in which two outputs differ, None where they agree throughout."""
-    if len(one.index.symmetric_difference(other.index)):
-        return min(one.index.symmetric_difference(other.index))
+    if len(apart := one.index.symmetric_difference(other.index)):
+        return min(apart)
     if one.shape != other.shape:
         return one.index[0]
     # Finite numbers of the same column: a large one elsewhere must not excuse what moves here.
@@ -378,7 +379,7 @@ def diebold_mariano(
     The mean difference of the losses over its HAC standard error (Newey and West's weights,
     through statsmodels; neighbours up to max(horizon - 1, cube root of n rounded up) days apart),
     with the small-sample correction of Harvey, Leybourne and Newbold (1997): a factor and Student's
-    t with n - 1 degrees of freedom (statsmodels 0.15: ``diebold_mariano_test(…, harvey_adj=True)``).
+    t with n - 1 degrees of freedom. statsmodels 0.15: ``diebold_mariano_test(harvey_adj=True)``.
 
     Args:
         actual: (n,) what came.
