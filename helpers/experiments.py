@@ -18,13 +18,13 @@ one. Where the package lies in a folder that cannot be written to, ``--output`` 
 import argparse
 import datetime
 import json
-import os
 import platform
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from helpers import cells, tasks
@@ -68,7 +68,7 @@ def gate_bias(cell, start: str, lag: int, generator: np.random.Generator) -> Non
         raise ValueError(f"expected start to be one of {STARTS}, got {start!r}")
     if start == "chrono" and lag < 3:
         raise ValueError(f"expected a lag of at least 3 for the chrono start, got {lag}")
-    keeper = {"GRU": "update", "LSTM": "forget"}.get(type(cell).__name__)
+    keeper = next((part for part in ("update", "forget") if part in cell.parts), None)
     if start == "default" or keeper is None:
         return
     values = 1.0 if start == "one" else np.log(generator.uniform(1, lag - 1, cell.hidden_size))
@@ -88,14 +88,12 @@ class Net:
         seed: of all that is drawn.
 
     Raises:
-        ValueError: an unknown cell or start, or a lag that is too short for "chrono".
+        ValueError: see `gate_bias`.
     """
 
     def __init__(
         self, cell: str, start: str, lag: int, hidden_size: int = HIDDEN_SIZE, seed: int = 0
     ):
-        if cell not in CELLS:
-            raise ValueError(f"expected cell to be one of {tuple(CELLS)}, got {cell!r}")
         generator = np.random.default_rng([seed, 1])
         self.cell = CELLS[cell](2, hidden_size, batch_first=True, seed=seed, dtype=np.float32)
         gate_bias(self.cell, start, lag, generator)
@@ -161,12 +159,9 @@ def train(
         Its `score` on `TEST_SEQUENCES` sequences, and the network.
 
     Raises:
-        ValueError: an unknown task, or see `Net`.
+        ValueError: see `gate_bias`.
     """
-    if task not in TASKS:
-        raise ValueError(f"expected task to be one of {tuple(TASKS)}, got {task!r}")
-    draw = TASKS[task]
-    generator = np.random.default_rng([seed, 2])
+    draw, generator = TASKS[task], np.random.default_rng([seed, 2])
     net = Net(cell, start, lag, hidden_size, seed)
     # The tensors share memory with the arrays, so the optimizer moves the NumPy weights.
     tensors = {name: torch.from_numpy(array) for name, array in net.params.items()}
@@ -248,12 +243,12 @@ def write_table(name: str, folder: Path = TABLES) -> None:
             raise ValueError(f"{partial} has rows of another plan, setting or version: delete it")
         results = [json.loads(line) for line in lines]
     torch.set_num_threads(1)
-    with partial.open("ab") as file:
+    with threadpool_limits(1), partial.open("ab") as file:  # NumPy's threads are not torch's
         file.truncate(len(kept))
         if not kept:
             file.write(header.encode() + b"\n")
         for row in tqdm(plan[len(results) :], name, initial=len(results), total=len(plan)):
-            results.append(run(**row))
+            results.append(row | run(**row))
             file.write(json.dumps(results[-1]).encode() + b"\n")
             file.flush()
     about = {
@@ -261,14 +256,9 @@ def write_table(name: str, folder: Path = TABLES) -> None:
         "date": datetime.date.today().isoformat(),
         **settings,
     }
-    table = pd.DataFrame([row | found for row, found in zip(plan, results, strict=True)])
-    for kind, text in (
-        ("json", json.dumps(about, indent=1, ensure_ascii=False) + "\n"),
-        ("csv", table.to_csv(index=False, lineterminator="\n")),
-    ):
-        whole = folder / f"{name}.new"
-        whole.write_bytes(text.encode())
-        os.replace(whole, folder / f"{name}.{kind}")
+    pd.DataFrame(results).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    text = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
+    (folder / f"{name}.json").write_text(text, encoding="utf-8", newline="\n")
     partial.unlink()
 
 

@@ -39,6 +39,8 @@ def check_same_index(**inputs: object) -> None:
     """
     carried = {k: v.index for k, v in inputs.items() if isinstance(v, pd.Series | pd.DataFrame)}
     for (first, one), (second, two) in pairwise(carried.items()):
+        if one.equals(two):  # at once, for the usual case
+            continue
         for position, (a, b) in enumerate(zip_longest(one, two, fillvalue="no label")):
             if a is not b and a != b:
                 raise ValueError(
@@ -92,7 +94,8 @@ def _classes(name: str, values: ArrayLike) -> tuple[np.ndarray, str]:
             f"expected classes of shape (n,) in {name}, at least one, got shape {array.shape}; "
             "one-hot rows become classes by argmax(1)"
         )
-    missing = np.flatnonzero(pd.isna(array))
+    # As objects: in an array of text, a missing one has become the text "nan".
+    missing = np.flatnonzero(pd.isna(np.asarray(values, dtype=object)))
     if missing.size:
         raise ValueError(f"expected a class in every row of {name}, got none in row {missing[0]}")
     kind = pd.api.types.infer_dtype(array)

@@ -121,7 +121,9 @@ def heatmap(
     image = axes.imshow(
         values, aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest"
     )
-    axes.set_xticks(range(len(columns)), columns, rotation=35, ha="left", rotation_mode="anchor")
+    # Words may hold dollars, which are no formulas.
+    look = dict(rotation=35, ha="left", rotation_mode="anchor", parse_math=False)
+    axes.set_xticks(range(len(columns)), columns, **look)
     axes.xaxis.tick_top()
     axes.grid(False)
     axes.spines[:].set_visible(False)
@@ -148,7 +150,7 @@ def band(axes: Axes, x: Sequence[float], runs: np.ndarray, label: str, **style) 
 
 def _finite(name: str, values: np.ndarray, rows: str, columns: int) -> np.ndarray:
     """The values as floats, if they have this shape and nothing would be left undrawn."""
-    values = np.asarray(values, dtype=float)
+    values = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
     if values.ndim != 2 or values.shape[1] != columns or values.size == 0:
         raise ValueError(f"expected {name} of shape ({rows}, {columns}), got {values.shape}")
     if not np.isfinite(values).all():

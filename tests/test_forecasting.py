@@ -95,7 +95,7 @@ def test_a_good_series_comes_back_unchanged(prices):
     assert forecasting.check_series(prices, minimum=400, longest_gap="7D") is prices
     assert len(forecasting.check_series([1, 2, 3])) == 3
     whole = pd.Series([1, 2], dtype="Int64", index=pd.period_range("2020-01", periods=2, freq="M"))
-    assert forecasting.check_series(whole, longest_gap="31D") is whole
+    assert forecasting.check_series(whole) is whole
 
 
 @pytest.mark.parametrize("hole", [np.nan, np.inf, -np.inf])
@@ -138,9 +138,10 @@ def test_not_numbers(values):
         (pd.Series(1.0, DAYS[[0, 1, 1]]), ValueError, "once .* got 2020-01-02 again"),
         (pd.Series(1.0, DAYS[[1, 0, 2]]), ValueError, "order .* got 2020-01-01 after a later"),
         (pd.Series(1.0, DAYS[:2].tz_localize("UTC")[::-1]), ValueError, r"got 2020-01-01.*\+00"),
-        (pd.Series(1.0, ["b", 1]), TypeError, "labels of one kind in the series"),
-        (pd.Series(1.0, [DAYS[0], DAYS[1].tz_localize("UTC")]), TypeError, "labels of one kind"),
-        (pd.Series(1.0, pd.MultiIndex.from_product([["A"], DAYS])), TypeError, "got 2: .*'A'"),
+        # Put in order as text, the second of January comes after the first of February.
+        (pd.Series(1.0, ["01.02.2020", "02.01.2020"]), TypeError, "got .*'01.*to_datetime"),
+        (pd.Series(1.0, [DAYS[0], DAYS[1].tz_localize("UTC")]), TypeError, "dates or numbers as"),
+        (pd.Series(1.0, pd.MultiIndex.from_product([["A"], DAYS])), TypeError, "got object .*'A'"),
     ],
 )
 def test_bad_series_are_refused(series, error, what):
@@ -158,19 +159,16 @@ def test_gaps_are_named(prices):
         forecasting.check_series(prices.to_numpy(), longest_gap="7D")
 
 
-def test_gaps_of_hours_and_of_months_are_named():
+def test_gaps_of_hours_are_named():
     hours = pd.Series(1.0, [pd.Timestamp(2020, 1, 1, hour) for hour in (9, 11, 14)])
     forecasting.check_series(hours.iloc[:2], longest_gap="2h")  # as long as allowed
     with pytest.raises(
         ValueError, match=r"0 days 02:00:00.* from 2020-01-01 11:00:00 to 2020-01-01 14"
     ):
         forecasting.check_series(hours, longest_gap="2h")
-    months = hours.set_axis(pd.PeriodIndex(["2020-01", "2020-02", "2020-05"], freq="M"))
-    with pytest.raises(ValueError, match="got 1, the first from 2020-02-01 to 2020-05-01"):
-        forecasting.check_series(months, longest_gap="31D")
 
 
-@pytest.mark.parametrize("gap", ["a week", 7, 0.5, "-2h", "0h", pd.NaT])
+@pytest.mark.parametrize("gap", ["a week", "-2h", "0h", pd.NaT])
 def test_gaps_need_a_length(gap):
     with pytest.raises(ValueError, match='longest_gap such as "7D"'):
         forecasting.check_series(pd.Series(1.0, DAYS), longest_gap=gap)
@@ -224,6 +222,11 @@ def test_a_leak_is_caught_at_its_first_row(prices, leaky, first):
 )
 def test_clean_code_passes(prices, clean):
     forecasting.assert_no_leakage(clean, prices, NOW)
+
+
+def test_the_real_series_and_the_changed_ones_are_of_one_type(prices):
+    """Sums in float32 and in float64 differ by rounding, which was taken for a leak."""
+    forecasting.assert_no_leakage(lambda s: s.cumsum(), prices.astype("float32"), NOW)
 
 
 def test_four_futures_are_tried_and_the_past_is_left_alone():
@@ -286,7 +289,6 @@ AWARE = pd.date_range("2020-01-01", periods=6, tz="US/Eastern")
     "index, now",
     [
         (AWARE, pd.Timestamp("2020-01-03", tz="US/Eastern")),
-        (AWARE.tz_localize(None), datetime.date(2020, 1, 3)),
         (AWARE.tz_localize(None), "2020-01-03"),
         (AWARE.tz_localize(None).to_period("D"), pd.Period("2020-01-03")),
         (range(6), 2),
@@ -304,14 +306,10 @@ def test_now_is_a_label_of_the_index(index, now):
     "index, now, error, what",
     [
         (AWARE, pd.Timestamp("2020-01-03"), TypeError, "label such as .*US/Eastern.*, got Timest"),
-        (AWARE, datetime.date(2020, 1, 3), TypeError, "label such as"),
-        (AWARE, 2, TypeError, "label such as .*, got 2"),
+        (AWARE.tz_localize(None), datetime.date(2020, 1, 3), TypeError, "such as Timestamp"),
         (AWARE.tz_localize(None), "soon", TypeError, "label such as .*, got 'soon'"),
-        (AWARE.tz_localize(None).to_period("D"), pd.Timestamp("2020-01-03"), TypeError, "Period"),
         (range(6), "2", TypeError, "label such as 0, got '2'"),
-        (range(6), AWARE[2], TypeError, "label such as 0"),
         (range(6), None, (TypeError, ValueError), "expected now .*, got None"),
-        (AWARE, pd.NaT, ValueError, "expected now between 2020-01-01 .*, got NaT"),
         (range(6), 5, ValueError, "expected now between 0 and 4, got 5"),
         (range(6), -1, ValueError, "expected now between 0 and 4, got -1"),
     ],

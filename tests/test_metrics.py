@@ -47,6 +47,7 @@ def test_classes_of_one_kind_are_compared(predicted, labels):
         ([np.inf, 0, 1], [1, 0, 1], "got inf"),
         ([1, np.nan, 1], [1, 0, 1], "every row of predicted, got none in row 1"),
         ([1, 0], pd.Series([1, None], dtype="Int64"), "every row of labels, got none in row 1"),
+        (["a", np.nan], ["a", "b"], "every row of predicted, got none in row 1"),
         ([1, 0], np.ma.array([1, 0], mask=[False, True]), "masked"),
         (["1", "0"], [1, 0], "one kind, got string and integer"),
         ([True, False], ["True", "False"], "one kind, got boolean and string"),

@@ -103,6 +103,13 @@ def test_heatmap_of_zeros_is_white():
     assert drawn_colours(axes)[..., :3].min() > 0.95
 
 
+def test_heatmap_of_words_with_dollars():
+    axes = plt.figure().subplots()
+    plotting.heatmap(axes, np.ones((1, 2)), [r"$\foo$", "$5-$10"])
+    axes.figure.canvas.draw()  # as a formula, the first would be an error and the second italic
+    assert not any(tick.get_parse_math() for tick in axes.get_xticklabels())
+
+
 def test_heatmap_keeps_a_given_limit():
     axes = plt.figure().subplots()
     plotting.heatmap(axes, np.array([[0.5, -0.2]]), ["a", "b"], limit=1.0)
@@ -134,6 +141,11 @@ def test_nothing_stays_undrawn_in_silence(name, bad):
             plotting.heatmap(axes, values, ["a", "b", "c"])
         else:
             plotting.band(axes, [1, 2, 3], values, "GRU")
+
+
+def test_what_is_masked_is_not_drawn_as_if_it_were_not():
+    with pytest.raises(ValueError, match=r"finite values, got nan at \(0, 1\)"):
+        plotting.heatmap(plt.figure().subplots(), np.ma.array([[1, 2]], mask=[[0, 1]]), "ab")
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (3,), (0, 3), (1, 2, 3)])
