@@ -248,10 +248,9 @@ def _lengths(batch) -> set[int]:
 
 def _changing(model: nn.Module) -> dict[str, torch.Tensor]:
     """A copy of what training can change: an encoder's frozen half need not be kept."""
-    weights = model.named_parameters(remove_duplicate=False)
-    frozen = {name for name, weight in weights if not weight.requires_grad}
-    state = model.state_dict().items()
-    return {name: value.clone() for name, value in state if name not in frozen}
+    frozen = {name for name, weight in model.named_parameters() if not weight.requires_grad}
+    state = model.state_dict()
+    return {name: value.clone() for name, value in state.items() if name not in frozen}
 
 
 def _weights(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
