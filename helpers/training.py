@@ -120,7 +120,7 @@ def fit(
     history, lowest, best_weights, waited = History(), float("inf"), None, 0
     bar = tqdm(
         desc="training",
-        total=epochs * operator.length_hint(train_batches) or None,
+        total=epochs * operator.length_hint(train_batches),  # 0: not known
         unit="batch",
         leave=False,
         **({} if progress else {"disable": True}),  # if given, it would win over TQDM_DISABLE

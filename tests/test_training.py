@@ -3,6 +3,7 @@
 import math
 import random
 import re
+from collections import UserDict
 
 import numpy as np
 import pytest
@@ -163,7 +164,7 @@ X = torch.zeros(5, 2)
     [
         X,
         (X, torch.zeros(5)),
-        {"ids": X, "mask": X},
+        UserDict({"ids": X, "mask": X}),  # as a tokenizer's answer is
         [[X], 0.5],
         (["five", "texts"], X.numpy()),
         (torch.tensor(0.1), X),  # a single number has no length
