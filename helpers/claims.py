@@ -12,6 +12,7 @@ the project's own runs, it fails.
 
 import html
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -77,17 +78,9 @@ def verdict(conditions: Mapping[str, bool | None]) -> str:
     """The verdict that follows from the conditions that a claim implies.
 
     A condition is True (seen), False (not seen), or None where the measurement cannot tell: its
-    interval includes both, or the task is at its floor or ceiling. The verdict is the one that
-    every possible answer to the undecided conditions would give:
-
-    ==========  ==========  ==========  =============
-    True        False       None        verdict
-    ==========  ==========  ==========  =============
-    all         none        none        holds
-    none        all         none        does not hold
-    some        some        any         depends
-    any other mixture                   not decided
-    ==========  ==========  ==========  =============
+    interval includes both, or the task is at its floor or ceiling. All seen: "holds". None seen:
+    "does not hold". Some seen and some not: "depends", whatever the undecided ones are. Any other
+    mixture: "not decided".
 
     Args:
         conditions: what the claim says must be seen, in words, and whether it was seen. NumPy's
@@ -110,10 +103,9 @@ def _plain(conditions: Mapping) -> dict[str, bool | None]:
     """The conditions with Python's own True, False and None."""
     plain = {}
     for text, seen in conditions.items():
-        answer = seen.item() if getattr(seen, "shape", None) == () else seen
-        if seen is not None and answer is not True and answer is not False:  # 1 is not True here
+        plain[text] = seen.item() if getattr(seen, "shape", None) == () else seen
+        if not any(plain[text] is answer for answer in (True, False, None)):  # 1 is not True here
             raise ValueError(f"expected True, False or None for {text!r}, got {seen!r}")
-        plain[text] = answer
     return plain
 
 
@@ -151,10 +143,8 @@ def check_verdict(
         raise KeyError(f"expected one of the claims {', '.join(claims)}, got {id!r}")
     if states not in VERDICTS:
         raise ValueError(f"expected states to be one of {VERDICTS}, got {states!r}")
-    if value is not None:
-        value = float(value)
-        if not abs(value) < float("inf"):
-            raise ValueError(f"expected a finite value for {id}, got {value}")
+    if value is not None and not math.isfinite(value):
+        raise ValueError(f"expected a finite value for {id}, got {value}")
     found, conditions = verdict(conditions), _plain(conditions)
     seen = "; ".join(f"{text}: {answer}" for text, answer in conditions.items())
     differs = f"{id}: the text states {states!r}, here it is {found!r} ({measured}; {seen})"
@@ -168,7 +158,7 @@ def check_verdict(
         "notebook": claims[id]["notebook"],
         "claim": claims[id]["claim"],
         "measured": measured,
-        "value": value,
+        "value": None if value is None else float(value),
         "verdict": found,
         "conditions": [list(pair) for pair in conditions.items()],  # saved in this order
     }
@@ -226,30 +216,28 @@ def table(notebook: str) -> None:
         raise LookupError(f"claims of {notebook} that no cell has measured: {', '.join(missing)}")
     rows = [_checked[id] for id in due]
     body = "".join(
-        "<tr>"
-        + "".join(
-            f'<td style="text-align:left">{cell}</td>'
-            for cell in (
-                row["id"],
-                html.escape(row["claim"]),
-                html.escape(row["measured"]),
-                f"{_MARKS[row['verdict']]} {html.escape(explained(row))}{_challenge(row)}",
-            )
+        _row(
+            "td",
+            row["id"],
+            html.escape(row["claim"]),
+            html.escape(row["measured"]),
+            f"{_MARKS[row['verdict']]} {html.escape(explained(row))}{_challenge(row)}",
         )
-        + "</tr>"
         for row in rows
     )
-    head = "".join(
-        f'<th style="text-align:left">{name}</th>'
-        for name in ("id", "claim", "measured", "verdict")
-    )
+    head = _row("th", "id", "claim", "measured", "verdict")
     display(
         {
-            "text/html": f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
+            "text/html": f"<table><thead>{head}</thead><tbody>{body}</tbody></table>",
             "text/plain": "\n".join(f"{row['id']}: {row['verdict']}" for row in rows),
         },
         raw=True,
     )
+
+
+def _row(tag: str, *cells: str) -> str:
+    inner = "".join(f'<{tag} style="text-align:left">{cell}</{tag}>' for cell in cells)
+    return f"<tr>{inner}</tr>"
 
 
 def gather(notebooks: Iterable[Path]) -> list[dict]:
@@ -263,30 +251,29 @@ def gather(notebooks: Iterable[Path]) -> list[dict]:
         verdict, conditions (pairs of text and answer), and challenged where it was given.
 
     Raises:
-        LookupError: a claim that belongs to one of these notebooks is not in it, is there with
-            another wording than the register's or another verdict than the text's, or stands in
-            two of them.
+        LookupError: a claim that belongs to one of these notebooks is not in it; or one that is
+            there is saved twice, has another wording or notebook than in the register, or another
+            verdict than the text's.
     """
-    notebooks = list(notebooks)
-    claims, found = register(), {}
+    claims, found, names = register(), {}, set()
     for path in notebooks:
+        names.add(path.stem)
         for cell in nbformat.read(path, as_version=4).cells:
             for output in cell.get("outputs", []):
                 record = output.get("data", {}).get(MIME)
                 if record is None:
                     continue
-                entry = claims.get(record["id"])
-                if entry is None or entry["claim"] != record["claim"]:
-                    raise LookupError(f"{path.name}: {record['id']} is not as in the register")
+                id, entry = record["id"], claims.get(record["id"], {})
+                if (entry.get("claim"), entry.get("notebook")) != (record["claim"], path.stem):
+                    raise LookupError(f"{path.name}: {id} is not as in the register")
                 if "states" in record:
                     raise LookupError(
-                        f"{path.name}: {record['id']} was saved with another verdict than the "
-                        f"text's {record['states']!r}"
+                        f"{path.name}: {id} was saved with another verdict than the text's "
+                        f"{record['states']!r}"
                     )
-                if record["id"] in found and found[record["id"]]["notebook"] != path.stem:
-                    raise LookupError(f"{record['id']} stands in two notebooks")
-                found[record["id"]] = {**record, "notebook": path.stem}
-    names = {path.stem for path in notebooks}
+                if id in found:
+                    raise LookupError(f"{path.name}: {id} is saved twice")
+                found[id] = record
     missing = [id for id, entry in claims.items() if entry["notebook"] in names and id not in found]
     if missing:
         raise LookupError(f"no saved measurement of: {', '.join(missing)}")

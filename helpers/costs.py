@@ -40,7 +40,8 @@ def time_ratio(
     """Time two functions in turns and return the ratio of their durations.
 
     Each pair runs both right after each other, in alternating order, so that a busy moment of
-    the machine falls on both; one untimed call of each comes first.
+    the machine falls on both; one untimed call of each comes first. Work on a GPU must be waited
+    for inside the function (`torch.cuda.synchronize`), or only its start is timed.
 
     Args:
         slower: the numerator; its name is a guess, a ratio below 1 is a fine answer.

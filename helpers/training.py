@@ -4,18 +4,15 @@ The loop is the one that notebook 1 writes out by hand, with what a longer train
 a progress bar, early stopping on validation data, and the best weights kept, also on Ctrl-C.
 """
 
-import math
 import operator
-import os
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from numbers import Integral
-from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
+from joblib import cpu_count
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
@@ -24,17 +21,14 @@ from tqdm import tqdm
 Loss = Callable[[nn.Module, object], "torch.Tensor | tuple[torch.Tensor, float]"]
 
 
-def set_up(seed: int = 0, threads: int = 1) -> None:
-    """Start a notebook: seeds and thread count.
+def set_up(seed: int = 0) -> None:
+    """Start a notebook: one seed for all generators, and one torch thread.
 
-    Args:
-        seed: seed of Python's, NumPy's and PyTorch's generators.
-        threads: torch threads. Small recurrent nets run best on one: their matrix products are
-            too small to share, and two threads that wait for each other on a busy machine can
-            slow the same loop down many times.
+    Small recurrent nets run best on one thread: their matrix products are too small to share, and
+    two threads that wait for each other on a busy machine can slow the same loop down many times.
     """
     seed_everything(seed)
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
 
 
 def seed_everything(seed: int) -> None:
@@ -48,41 +42,15 @@ def seed_everything(seed: int) -> None:
 def threads() -> Iterator[None]:
     """Let PyTorch use every core of this process inside the block, then as many threads as before.
 
-    Wide products (a transformer encoder) gain from every core; small recurrent nets do not.
+    Wide products (a transformer encoder) gain from every core; small recurrent nets do not. The
+    cores are counted by joblib, which also sees a container's CPU quota.
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(_cores())
+    torch.set_num_threads(cpu_count())
     try:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _cores(root: Path = Path("/")) -> int:
-    """How many cores this process may use: its affinity, and the CPU quotas of its control groups.
-
-    A quota is often set on a group around the process's own (a container, a user's share of a
-    server), so every group up to the root is read, in version 1 and 2 of Linux's control groups.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    groups, mount = root / "proc/self/cgroup", root / "sys/fs/cgroup"
-    for line in groups.read_text().splitlines() if groups.exists() else []:
-        _, controllers, path = line.split(":", 2)  # "0::/user/7", or "4:cpu,cpuacct:/user/7"
-        if not controllers:
-            top, names = mount, ["cpu.max"]
-        elif "cpu" in controllers.split(","):
-            top, names = mount / "cpu", ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
-        else:
-            continue
-        for group in (PurePosixPath(path), *PurePosixPath(path).parents):
-            files = (top / str(group).strip("/") / name for name in names)
-            try:
-                quota, period = map(int, " ".join(file.read_text() for file in files).split())
-            except (OSError, ValueError):  # no such file, or "max": no quota
-                continue
-            if quota > 0:  # version 1 writes -1 for none
-                cores = min(cores, math.ceil(quota / period))
-    return cores
 
 
 @dataclass
@@ -92,8 +60,8 @@ class History:
     Attributes:
         train_loss: mean training loss over the items, in the units of the loss function.
         valid_loss: mean loss over the items of the validation batches.
-        best_epoch: index (from 0) of the epoch whose weights the model has now; None when no
-            epoch was finished.
+        best_epoch: index (from 0) of the epoch whose weights the model has now; None when Ctrl-C
+            came before the first finite validation loss.
         stopped: why the training ended: "epochs", "patience" or "interrupted".
     """
 
@@ -149,10 +117,10 @@ def fit(
             are restored first.
     """
     _check(model, train_batches, valid_batches, optimizer, epochs, patience, clip_norm, scheduler)
-    history, lowest, best_weights, waited = History(), float("inf"), {}, 0
+    history, lowest, best_weights, waited = History(), float("inf"), None, 0
     bar = tqdm(
         desc="training",
-        total=epochs * operator.length_hint(train_batches) or None,
+        total=epochs * operator.length_hint(train_batches),  # 0: not known
         unit="batch",
         leave=False,
         **({} if progress else {"disable": True}),  # if given, it would win over TQDM_DISABLE
@@ -169,24 +137,24 @@ def fit(
                 scheduler.step()
             waited += 1
             if valid_loss < lowest:
-                _keep(model, best_weights)
-                lowest, history.best_epoch, waited = valid_loss, epoch, 0
+                best_weights, history.best_epoch = _changing(model), epoch
+                lowest, waited = valid_loss, 0
             bar.set_postfix(epoch=epoch + 1, train=train_loss, valid=valid_loss)
-            if waited == patience:
+            if patience is not None and waited >= patience:
                 history.stopped = "patience"
                 break
     except KeyboardInterrupt:
         history.stopped = "interrupted"
-        kept = "no epoch was finished: the weights are as the last batch left them"
+        kept = "there is no best epoch yet, so the weights are as the last batch left them"
         if history.best_epoch is not None:
             kept = f"kept the best weights so far, of epoch {history.best_epoch + 1}"
         print(f"interrupted after {len(history.valid_loss)} epochs; {kept}")
     finally:
         bar.close()
-        if best_weights:
+        if best_weights is not None:
             model.load_state_dict(best_weights, strict=False)  # what is frozen was not kept
         model.eval()
-    if not best_weights and history.stopped != "interrupted":
+    if best_weights is None and history.stopped != "interrupted":
         raise ValueError(
             f"expected a finite validation loss in at least one epoch, got {history.valid_loss}"
         )
@@ -194,6 +162,7 @@ def fit(
 
 
 def _train_epoch(model, batches, loss, optimizer, clip_norm, bar) -> float:
+    """One pass over the batches; the mean loss over the items."""
     model.train()
     weights = _weights(optimizer)
     total, count = 0.0, 0
@@ -224,14 +193,14 @@ def _train_epoch(model, batches, loss, optimizer, clip_norm, bar) -> float:
 
 @torch.no_grad()
 def mean_loss(model: nn.Module, batches: Iterable, loss: Loss) -> float:
-    """Mean of ``loss(model, batch)`` over the items, in evaluation mode, without gradients.
+    """Mean of ``loss(model, batch)`` over the items, without gradients.
 
-    A batch weighs as much as it has items, so that each sentence of a small last batch counts as
-    much as any other. The number of items is the length of the tensors or arrays in the batch (the
-    batch itself, or all in a tuple, list or dict, which may be nested). Where that is wrong or the
-    lengths differ (time first), or where the loss is not a plain mean over the items (one divided
-    by the sum of sample weights), let the loss return the pair (mean, number of items or sum of
-    weights). A loss of weighted items that is divided by the number of items needs no pair.
+    The model is put into evaluation mode and left there. A batch weighs as much as it has items,
+    so that each sentence of a small last batch counts as much as any other. The number of items is
+    the length of the tensors or arrays in the batch (the batch itself, or all in a tuple, list or
+    dict, which may be nested). Where that is wrong or the lengths differ (time first), or where
+    the loss is not a plain mean over the items (one divided by the sum of sample weights), let the
+    loss return the pair (mean, number of items or sum of weights).
 
     Raises:
         ValueError: there is no batch, the loss is not a single number, or the number of items is
@@ -268,21 +237,20 @@ def _value_and_items(loss: Loss, model: nn.Module, batch) -> tuple[torch.Tensor,
 
 def _lengths(batch) -> set[int]:
     """The lengths of all tensors and arrays in the batch."""
-    if getattr(batch, "shape", ()):
-        return {batch.shape[0]}
     if isinstance(batch, PackedSequence):  # its first tensor has one row per step, not per item
         return {int(batch.batch_sizes[0])}
-    parts = batch.values() if isinstance(batch, Mapping) else batch
-    return set().union(*map(_lengths, parts if isinstance(batch, Mapping | tuple | list) else ()))
+    if isinstance(batch, Mapping):
+        batch = list(batch.values())
+    if isinstance(batch, tuple | list):
+        return set().union(*map(_lengths, batch))
+    return {len(batch)} if getattr(batch, "shape", ()) else set()
 
 
-def _keep(model: nn.Module, kept: dict[str, torch.Tensor]) -> None:
-    """Copy what training can change, and only that, into the tensors that were kept before."""
-    weights = model.named_parameters(remove_duplicate=False)
-    frozen = {name for name, weight in weights if not weight.requires_grad}
-    for name, value in model.state_dict().items():
-        if name not in frozen:
-            kept.setdefault(name, torch.empty_like(value)).copy_(value)
+def _changing(model: nn.Module) -> dict[str, torch.Tensor]:
+    """A copy of what training can change: an encoder's frozen half need not be kept."""
+    frozen = {name for name, weight in model.named_parameters() if not weight.requires_grad}
+    state = model.state_dict()
+    return {name: value.clone() for name, value in state.items() if name not in frozen}
 
 
 def _weights(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
@@ -295,18 +263,15 @@ def _check(
     """Refuse what looks right and is not, before anything is trained."""
     own = {id(weight) for weight in model.parameters()}
     foreign = sum(id(weight) not in own for weight in _weights(optimizer))
-    kind, planned = type(optimizer), getattr(scheduler, "total_steps", epochs)
-    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+    planned = getattr(scheduler, "total_steps", epochs)
+    plateau = isinstance(scheduler, ReduceLROnPlateau)
     faults = {
-        "one process, got several (torch.distributed), each of which would train on its own": (
-            distributed and torch.distributed.get_world_size() > 1
-        ),
-        f"an optimizer that steps after each backward pass, got {kind.__name__}": (
-            isinstance(optimizer, torch.optim.LBFGS) or kind.__module__.startswith("accelerate")
-        ),
+        f"epochs of at least 1, got {epochs}": epochs < 1,
+        f"patience of at least 1, got {patience}": patience is not None and patience < 1,
+        f"clip_norm above 0, got {clip_norm}": clip_norm is not None and not clip_norm > 0,
         f"an optimizer of this model's parameters, got {foreign} that are none of them": foreign,
-        f"clip_norm to be None or above 0, got {clip_norm}": (
-            clip_norm is not None and not clip_norm > 0
+        "a plain PyTorch optimizer, since fit trains in one process, got Accelerate's": (
+            type(optimizer).__module__.startswith("accelerate")
         ),
         "a scheduler of this optimizer, got that of another": (
             scheduler is not None and getattr(scheduler, "optimizer", None) is not optimizer
@@ -314,12 +279,9 @@ def _check(
         f"a scheduler for {epochs} steps, one per epoch, got one for {planned}; to step after "
         "every batch see the docstring": planned != epochs,
         "a ReduceLROnPlateau of mode 'min', since a loss should fall, got 'max'": (
-            isinstance(scheduler, ReduceLROnPlateau) and scheduler.mode != "min"
+            plateau and scheduler.mode != "min"
         ),
     }
-    for name, count in {"epochs": epochs, "patience": 1 if patience is None else patience}.items():
-        whole = isinstance(count, Integral) and not isinstance(count, bool) and count >= 1
-        faults[f"{name} to be a whole number of at least 1, got {count}"] = not whole
     for name, batches in {"train_batches": train_batches, "valid_batches": valid_batches}.items():
         text = f"{name} to start anew in every epoch, got a {type(batches).__name__}"
         faults[text] = isinstance(batches, Iterator)

@@ -61,9 +61,7 @@ def test_verdict(seen, expected):
     assert claims.verdict({str(i): value for i, value in enumerate(seen)}) == expected
 
 
-@pytest.mark.parametrize(
-    "value", ["yes", 0.7, 2, 1, 0.0, np.nan, np.array(None), np.array([True]), pd.NA, pd.NaT, ""]
-)
+@pytest.mark.parametrize("value", ["yes", 0.7, 1, 0.0, np.nan, np.array([True]), pd.NA, ""])
 def test_verdict_needs_true_false_or_none(value):
     with pytest.raises(ValueError, match="expected True, False or None for 'a', got"):
         claims.verdict({"a": value})
@@ -171,17 +169,16 @@ def test_mixed_verdicts_say_on_what_in_the_given_order(seen, expected, shown):
     assert claims.explained(record) == expected
 
 
-def record(id="B1", notebook="01_rnn_basics", **changes):
-    entry = {
+def record(id="B1", notebook="01_rnn_basics", verdict="holds"):
+    return {
         "id": id,
         "notebook": notebook,
         "claim": claims.register()[id]["claim"],
         "measured": "m",
         "value": 1.0,
-        "verdict": "holds",
+        "verdict": verdict,
         "conditions": [["a", True]],
     }
-    return entry | changes
 
 
 def save(folder, name, records):
@@ -214,20 +211,23 @@ def test_gather_misses_nothing(tmp_path):
     "change, match",
     [
         ({"claim": "something else"}, "not as in the register"),
+        ({"id": "Z9"}, "not as in the register"),
         ({"states": "depends"}, "another verdict than the text's 'depends'"),  # a reader's run
     ],
 )
 def test_gather_refuses(change, match, tmp_path):
-    path = save(tmp_path, "01_rnn_basics", [record(**change)])
+    path = save(tmp_path, "01_rnn_basics", [record() | change])
     with pytest.raises(LookupError, match=match):
         claims.gather([path])
 
 
-def test_gather_refuses_a_claim_in_two_notebooks(tmp_path):
-    first = save(tmp_path, "01_rnn_basics", all_of("01_rnn_basics"))
-    second = save(tmp_path, "02_gru_gates", [*all_of("02_gru_gates"), record()])
-    with pytest.raises(LookupError, match="two notebooks"):
-        claims.gather([first, second])
+def test_gather_refuses_a_claim_that_moved_or_is_saved_twice(tmp_path):
+    moved = save(tmp_path, "02_gru_gates", [*all_of("02_gru_gates"), record()])
+    with pytest.raises(LookupError, match="B1 is not as in the register"):
+        claims.gather([moved])
+    twice = save(tmp_path, "01_rnn_basics", [*all_of("01_rnn_basics"), record(verdict="depends")])
+    with pytest.raises(LookupError, match="B1 is saved twice"):
+        claims.gather([twice])
 
 
 def test_register_is_sound():
