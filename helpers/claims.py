@@ -2,8 +2,7 @@
 
 Every claim of the series stands once, in `helpers/tables/claims.json`: its id, the notebook that
 measures it, where it comes from, and its wording. A notebook calls `check_verdict` where it has
-measured. `table` draws all claims of the notebook at its end. `gather` reads them back from the
-saved notebooks.
+measured. `table` draws all claims of the notebook at its end.
 
 Another machine is not an error. Where a result differs from what the text states, the notebook
 says so in one line and goes on. With the environment variable RNN_MEASURED_STRICT set to 1, as in
@@ -14,10 +13,9 @@ import html
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-import nbformat
 from IPython.display import display
 
 REGISTER = Path(__file__).resolve().parent / "tables" / "claims.json"
@@ -238,43 +236,3 @@ def table(notebook: str) -> None:
 def _row(tag: str, *cells: str) -> str:
     inner = "".join(f'<{tag} style="text-align:left">{cell}</{tag}>' for cell in cells)
     return f"<tr>{inner}</tr>"
-
-
-def gather(notebooks: Iterable[Path]) -> list[dict]:
-    """Read the checked claims back from saved notebooks.
-
-    Args:
-        notebooks: paths of executed notebooks.
-
-    Returns:
-        One record per claim, in the register's order: id, notebook, claim, measured, value,
-        verdict, conditions (pairs of text and answer), and challenged where it was given.
-
-    Raises:
-        LookupError: a claim that belongs to one of these notebooks is not in it; or one that is
-            there is saved twice, has another wording or notebook than in the register, or another
-            verdict than the text's.
-    """
-    claims, found, names = register(), {}, set()
-    for path in notebooks:
-        names.add(path.stem)
-        for cell in nbformat.read(path, as_version=4).cells:
-            for output in cell.get("outputs", []):
-                record = output.get("data", {}).get(MIME)
-                if record is None:
-                    continue
-                id, entry = record["id"], claims.get(record["id"], {})
-                if (entry.get("claim"), entry.get("notebook")) != (record["claim"], path.stem):
-                    raise LookupError(f"{path.name}: {id} is not as in the register")
-                if "states" in record:
-                    raise LookupError(
-                        f"{path.name}: {id} was saved with another verdict than the text's "
-                        f"{record['states']!r}"
-                    )
-                if id in found:
-                    raise LookupError(f"{path.name}: {id} is saved twice")
-                found[id] = record
-    missing = [id for id, entry in claims.items() if entry["notebook"] in names and id not in found]
-    if missing:
-        raise LookupError(f"no saved measurement of: {', '.join(missing)}")
-    return [found[id] for id in claims if id in found]

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from helpers import claims
+from tools import publish
 
 
 @pytest.fixture(autouse=True)
@@ -197,14 +198,14 @@ def all_of(notebook):
 
 def test_gather_in_register_order(tmp_path):
     path = save(tmp_path, "01_rnn_basics", reversed(all_of("01_rnn_basics")))
-    ids = [entry["id"] for entry in claims.gather([path])]
+    ids = [entry["id"] for entry in publish.gather([path])]
     assert ids == [i for i, e in claims.register().items() if e["notebook"] == "01_rnn_basics"]
 
 
 def test_gather_misses_nothing(tmp_path):
     path = save(tmp_path, "01_rnn_basics", all_of("01_rnn_basics")[1:])
     with pytest.raises(LookupError, match="no saved measurement of: B1"):
-        claims.gather([path])
+        publish.gather([path])
 
 
 @pytest.mark.parametrize(
@@ -218,16 +219,16 @@ def test_gather_misses_nothing(tmp_path):
 def test_gather_refuses(change, match, tmp_path):
     path = save(tmp_path, "01_rnn_basics", [record() | change])
     with pytest.raises(LookupError, match=match):
-        claims.gather([path])
+        publish.gather([path])
 
 
 def test_gather_refuses_a_claim_that_moved_or_is_saved_twice(tmp_path):
     moved = save(tmp_path, "02_gru_gates", [*all_of("02_gru_gates"), record()])
     with pytest.raises(LookupError, match="B1 is not as in the register"):
-        claims.gather([moved])
+        publish.gather([moved])
     twice = save(tmp_path, "01_rnn_basics", [*all_of("01_rnn_basics"), record(verdict="depends")])
     with pytest.raises(LookupError, match="B1 is saved twice"):
-        claims.gather([twice])
+        publish.gather([twice])
 
 
 def test_register_is_sound():

@@ -17,7 +17,7 @@ import json
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -178,11 +178,55 @@ def tally(verdicts: list[str]) -> str:
     return text + (f". By definition, not counted: {defined}" if defined else "")
 
 
+def gather(notebooks: Iterable[Path]) -> list[dict]:
+    """Read the checked claims back from saved notebooks.
+
+    Args:
+        notebooks: paths of executed notebooks.
+
+    Returns:
+        One record per claim, in the register's order: id, notebook, claim, measured, value,
+        verdict, conditions (pairs of text and answer), and challenged where it was given.
+
+    Raises:
+        LookupError: a claim that belongs to one of these notebooks is not in it; or one that is
+            there is saved twice, has another wording or notebook than in the register, or another
+            verdict than the text's.
+    """
+    from helpers import claims
+
+    registered, found, names = claims.register(), {}, set()
+    for path in notebooks:
+        names.add(path.stem)
+        for cell in nbformat.read(path, as_version=4).cells:
+            for output in cell.get("outputs", []):
+                record = output.get("data", {}).get(claims.MIME)
+                if record is None:
+                    continue
+                id, entry = record["id"], registered.get(record["id"], {})
+                if (entry.get("claim"), entry.get("notebook")) != (record["claim"], path.stem):
+                    raise LookupError(f"{path.name}: {id} is not as in the register")
+                if "states" in record:
+                    raise LookupError(
+                        f"{path.name}: {id} was saved with another verdict than the text's "
+                        f"{record['states']!r}"
+                    )
+                if id in found:
+                    raise LookupError(f"{path.name}: {id} is saved twice")
+                found[id] = record
+    missing = [
+        id for id, entry in registered.items() if entry["notebook"] in names and id not in found
+    ]
+    if missing:
+        raise LookupError(f"no saved measurement of: {', '.join(missing)}")
+    return [found[id] for id in registered if id in found]
+
+
 def claim_pages() -> dict[Path, str]:
     """The text of docs/claims.md and docs/claims.json, by path."""
     from helpers import claims
 
-    records, sources = claims.gather(notebooks()), claims.register()
+    records, sources = gather(notebooks()), claims.register()
     page = CLAIMS_HEAD.format(tally=tally([record["verdict"] for record in records]))
     for notebook in dict.fromkeys(record["notebook"] for record in records):
         page += f"\n## [{notebook}](../notebooks/{notebook}.ipynb)\n\n"
