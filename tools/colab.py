@@ -106,7 +106,7 @@ class Colab:
         )
 
     def pip_calls(self) -> list[str]:
-        """What the set-up cell asked of pip, a line per call."""
+        """What the set-up cell asked of pip, one line per call."""
         return self._log.read_text().splitlines() if self._log.exists() else []
 
     def installed(self) -> dict[str, str]:
