@@ -230,7 +230,7 @@ def fine_tune(
     sentences: Sentences,
     valid: Sentences,
     *,
-    stages: Sequence[Sequence[int]],
+    epochs: int,
     learning_rate: float = 1e-4,
     head_learning_rate: float = 1e-3,
     batch_size: int = 32,
@@ -246,9 +246,9 @@ def fine_tune(
 
     Args:
         classifier: changed in place, left in evaluation mode.
-        sentences: all sentences that any epoch reads, with their targets.
+        sentences: to learn from, with their targets.
         valid: never read for training.
-        stages: the rows of `sentences` for each epoch, in turn; there are as many epochs.
+        epochs: passes over the sentences.
         learning_rate: the highest of the encoder.
         head_learning_rate: the highest of LSTM and linear layer, which start from nothing.
         batch_size: sentences per batch.
@@ -269,7 +269,7 @@ def fine_tune(
         _check_fit(classifier.encoder, part)
         if np.isnan(part.targets).any():
             raise ValueError("expected sentences with targets to learn from, got some without")
-    train_batches = batches(sentences, batch_size, seed, stages)
+    train_batches = batches(sentences, batch_size, seed)
     valid_batches = batches(valid, 2 * batch_size)
     training.seed_everything(seed)
     classifier.encoder.requires_grad_(False)
@@ -280,7 +280,7 @@ def fine_tune(
         {"params": head, "lr": head_learning_rate},
     ]
     optimizer = torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=0.01)
-    total = sum(-(-len(rows) // batch_size) for rows in stages)
+    total = max(1, epochs * len(train_batches))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
         lambda step: min((step + 1) / (WARM_UP * total + 1), 1 - step / total * 0.98),
@@ -292,7 +292,7 @@ def fine_tune(
         valid_batches,
         loss=batch_loss,
         optimizer=optimizer,
-        epochs=len(stages),
+        epochs=epochs,
         clip_norm=1.0,
         progress=progress,
     )

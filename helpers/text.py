@@ -213,49 +213,26 @@ class LengthBatches(Sampler):
         lengths: n lengths in steps.
         batch_size: sentences per batch.
         seed: of the order; None keeps the sentences sorted by length (to predict).
-        stages: the rows of each epoch, in turn (the last one again when there are no more); None
-            takes all rows in every epoch.
 
     Raises:
-        ValueError: the batch size is not a whole number from 1 on, or a stage is empty or names a
-            row that is not there.
+        ValueError: the batch size is not a whole number from 1 on.
     """
 
-    def __init__(
-        self,
-        lengths: Sequence[int],
-        batch_size: int,
-        seed: int | None = None,
-        stages: Sequence[Sequence[int]] | None = None,
-    ):
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int | None = None):
         if not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise ValueError(f"expected batch_size to be a whole number from 1, got {batch_size}")
         self.lengths, self.batch_size = np.asarray(lengths, dtype=float), batch_size
         self.random = None if seed is None else np.random.default_rng(seed)
-        rows = np.arange(len(self.lengths))
-        self.stages = [rows] if stages is None else [np.asarray(stage) for stage in stages]
-        if not self.stages:
-            raise ValueError("expected at least one stage, got none")
-        for number, stage in enumerate(self.stages if stages is not None else []):
-            if stage.dtype.kind not in "iu" or not stage.size or not np.isin(stage, rows).all():
-                raise ValueError(f"expected stage {number} to hold rows from 0 to {len(rows) - 1}")
-        self.epoch = 0
 
     def __len__(self) -> int:
-        """Batches in the coming epoch."""
-        return -(-len(self._rows()) // self.batch_size)
-
-    def _rows(self) -> np.ndarray:
-        return self.stages[min(self.epoch, len(self.stages) - 1)]
+        return -(-len(self.lengths) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        # A generator: an iterator that nobody reads (some progress bars make one) uses up no epoch.
-        rows = self._rows()
-        self.epoch += 1
-        lengths = self.lengths[rows]
+        # A generator: an iterator that nobody reads (some progress bars make one) draws nothing.
+        lengths = self.lengths
         if self.random is not None:  # a jitter, so that neighbours change from epoch to epoch
-            lengths = lengths + self.random.uniform(-2, 2, len(rows))
-        order = rows[np.argsort(lengths, kind="stable")]
+            lengths = lengths + self.random.uniform(-2, 2, len(lengths))
+        order = np.argsort(lengths, kind="stable")
         starts = range(0, len(order), self.batch_size)
         batches = [order[start : start + self.batch_size].tolist() for start in starts]
         if self.random is not None:
@@ -263,15 +240,10 @@ class LengthBatches(Sampler):
         yield from batches
 
 
-def batches(
-    sentences: Sentences,
-    batch_size: int,
-    seed: int | None = None,
-    stages: Sequence[Sequence[int]] | None = None,
-) -> DataLoader:
+def batches(sentences: Sentences, batch_size: int, seed: int | None = None) -> DataLoader:
     """A DataLoader of what `Sentences.collate` gives, in the order of `LengthBatches`."""
     return DataLoader(
         sentences,
-        batch_sampler=LengthBatches(sentences.lengths, batch_size, seed, stages),
+        batch_sampler=LengthBatches(sentences.lengths, batch_size, seed),
         collate_fn=sentences.collate,
     )

@@ -201,7 +201,7 @@ def test_fine_tuning_learns_and_leaves_what_is_frozen(tokenizer):
         model,
         sentences,
         sentences,
-        stages=[range(10)] * 60,
+        epochs=60,
         learning_rate=5e-3,
         head_learning_rate=3e-2,
         batch_size=5,
@@ -225,9 +225,7 @@ def test_fine_tuning_is_the_same_again(tokenizer):
         model = tiny()
         torch.manual_seed(drawn_before)
         sentences = corpus(tokenizer)
-        sentiment.fine_tune(
-            model, sentences, sentences, stages=[range(10)] * 2, batch_size=4, progress=False
-        )
+        sentiment.fine_tune(model, sentences, sentences, epochs=2, batch_size=4, progress=False)
         answers.append(sentiment.predict(model, tokenizer, GOOD))
     assert np.array_equal(*answers)
 
@@ -252,15 +250,15 @@ def test_every_batch_has_its_learning_rate_decay_and_clipped_gradient(tokenizer,
         model,
         sentences,
         sentences,
-        stages=[range(50), range(45)],
+        epochs=2,
         learning_rate=1e-3,
         head_learning_rate=5e-3,
         batch_size=2,
         progress=False,
     )
-    assert len(seen) == 25 + 23
-    # up to batch 3 by 1 / 3.88 per batch, then down to 2% of the highest
-    factors = [min((n + 1) / 3.88, 1 - 0.98 * n / 48) for n in range(48)]
+    assert len(seen) == 25 + 25
+    # up to batch 3 by 1 / 4 per batch, then down to 2% of the highest
+    factors = [min((n + 1) / 4, 1 - 0.98 * n / 50) for n in range(50)]
     assert [row[0][0] for row in seen] == pytest.approx([1e-3 * factor for factor in factors])
     assert [row[1][0] for row in seen] == pytest.approx([5e-3 * factor for factor in factors])
     assert {decay for row in seen for _, decay in row} == {0.01}
@@ -270,8 +268,7 @@ def test_every_batch_has_its_learning_rate_decay_and_clipped_gradient(tokenizer,
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"stages": []}, "at least one stage"),
-        ({"stages": [[10]]}, "stage 0"),
+        ({"epochs": 0}, "epochs"),
         ({"frozen_layers": 3}, "from 0 to 2, got 3"),
         ({"batch_size": 0}, "batch_size"),
         ({"valid": tokenize(GOOD, tiny_tokenizer())}, "with targets to learn from"),
@@ -280,7 +277,7 @@ def test_every_batch_has_its_learning_rate_decay_and_clipped_gradient(tokenizer,
 def test_fine_tuning_says_what_is_wrong(change, message, tokenizer):
     sentences = corpus(tokenizer)
     with pytest.raises(ValueError, match=message):
-        given = {"valid": sentences, "stages": [range(10)], "progress": False}
+        given = {"valid": sentences, "epochs": 1, "progress": False}
         sentiment.fine_tune(tiny(), sentences, **{**given, **change})
 
 
@@ -301,9 +298,7 @@ def test_other_encoders_are_tuned_saved_and_used(kind, sizes, layer, tokenizer, 
     model = tiny(tiny_encoder(*kind, **sizes))
     before = {name: value.clone() for name, value in model.encoder.named_parameters()}
     sentences = corpus(tokenizer)
-    sentiment.fine_tune(
-        model, sentences, sentences, stages=[range(10)], frozen_layers=1, progress=False
-    )
+    sentiment.fine_tune(model, sentences, sentences, epochs=1, frozen_layers=1, progress=False)
     changed = [n for n, value in model.encoder.named_parameters() if not value.equal(before[n])]
     assert changed and all(name.startswith(layer) for name in changed)
     texts = ["good " * 500, "bad"]  # RoBERTa has one position less than MAX_TOKENS here
@@ -327,7 +322,7 @@ def test_an_encoder_that_does_not_fit_is_refused_before_the_training(
     monkeypatch.setattr(training, "fit", lambda *_, **__: pytest.fail("the training has started"))
     model, sentences = tiny(tiny_encoder(*kind, **sizes)), corpus(tokenizer)
     with pytest.raises(ValueError, match=message):
-        sentiment.fine_tune(model, sentences, sentences, stages=[range(10)])
+        sentiment.fine_tune(model, sentences, sentences, epochs=1)
     assert all(weight.requires_grad for weight in model.parameters())
 
 
