@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from joblib import cpu_count
+from threadpoolctl import threadpool_limits
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
@@ -22,13 +23,14 @@ Loss = Callable[[nn.Module, object], "torch.Tensor | tuple[torch.Tensor, float]"
 
 
 def set_up(seed: int = 0) -> None:
-    """Start a notebook: one seed for all generators, and one torch thread.
+    """Start a notebook: seeds, and one thread for PyTorch and for NumPy's matrix products.
 
     Small recurrent nets run best on one thread: their matrix products are too small to share, and
     two threads that wait for each other on a busy machine can slow the same loop down many times.
     """
     seed_everything(seed)
     torch.set_num_threads(1)
+    threadpool_limits(1, user_api="blas")
 
 
 def seed_everything(seed: int) -> None:

@@ -248,6 +248,7 @@ def test_a_row_of_the_memory_table_is_written_with_four_decimals(monkeypatch):
     ],
     ids=str,
 )
+@pytest.mark.slow
 def test_committed_scores_come_out_again(row):
     """Where every seed learned: there another processor's rounding changes little."""
     task, lag, cell, start, size = row

@@ -8,6 +8,7 @@ from collections import UserDict
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 from torch.optim import lr_scheduler
@@ -332,12 +333,15 @@ def two_threads():
 
 
 def test_set_up_seeds_and_sets_the_threads(two_threads):
+    threadpool_limits(2, user_api="blas")
     draws = []
     for _ in range(2):
         training.set_up(seed=7)
         draws.append((torch.rand(1).item(), np.random.rand(), random.random()))
     assert draws[0] == draws[1]
     assert torch.get_num_threads() == 1
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    assert {pool["num_threads"] for pool in pools} == {1}
 
 
 def test_threads_inside_a_block_are_as_many_as_joblib_counts(two_threads, monkeypatch):
