@@ -33,7 +33,7 @@ class Clock:
 
 def test_time_ratio_of_known_times(monkeypatch):
     clock = Clock(monkeypatch)
-    slower, faster = clock.work("a", 9, 1, 2, 3, 4, 5), clock.work("b", 9, 1, 1, 1, 1, 1)
+    slower, faster = clock.work("a", 9, 2, 4, 6, 8, 10), clock.work("b", 9, 2, 2, 2, 2, 2)
     found = costs.time_ratio(slower, faster, pairs=5)
     assert (found.low, found.median, found.high) == (1.5, 3, 4.5)
     assert str(found) == "3.00 (quartiles 1.50 to 4.50)"
