@@ -8,5 +8,8 @@ threadpool_limits(1, user_api="blas")
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if {"runner", "graded"} & set(item.fixturenames):
+        # A notebook's cell has a time-out of its own.
+        if isinstance(item, pytest.Function) and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(600))
+        if {"runner", "graded"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)

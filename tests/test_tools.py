@@ -1,7 +1,6 @@
-"""The commands of `python -m tools`: the entry, set-up, publish, refresh, check, the proof."""
+"""The commands of `python -m tools`: the entry, set-up, publish, refresh, check."""
 
 import ast
-import os
 import re
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import nbformat
 import pytest
 
 from tools import __main__ as entry
-from tools import check, environment, network, publish, testing
+from tools import check, environment, publish
 from tools import notebooks as lessons
 from tools.project import ROOT, notebooks, pyproject, requirements
 
@@ -344,50 +343,3 @@ def test_check_tells_what_to_do(monkeypatch, capsys):
     assert re.search(r"OK    numpy +\d", out)
     assert re.search(r"FAIL  memory .* close other programs", out) and "run this" in out
     assert out.endswith("\n4 FAIL\n")
-
-
-# --- the proof in hard places --------------------------------------------------------------------
-
-
-def test_oldest_is_the_lower_bound_of_every_range():
-    oldest = dict(line.split("==") for line in testing.bounds("oldest"))
-    assert list(oldest) == list(requirements())
-    assert oldest["numpy"] == "2.0" and f"torch=={oldest['torch']}" == environment.TORCH
-    assert "numpy>=2.0" in testing.bounds("newest")
-
-
-@pytest.mark.skipif(not network.cutter(), reason="this system does not let a user cut the network")
-def test_the_network_is_cut():
-    code = """
-import socket
-with socket.socket() as server:
-    server.bind(("127.0.0.1", 0))
-    server.listen()
-    socket.create_connection(server.getsockname(), timeout=5).close()
-try:
-    socket.create_connection(("192.0.2.1", 80), timeout=5)
-except OSError as error:
-    print("cut:", error)
-raise SystemExit(7)
-"""
-    command = network.cut([sys.executable, "-c", code])
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.stdout.startswith("cut:") and "nreachable" in done.stdout, done.stderr
-    assert done.returncode == 7
-
-
-def test_offline_says_when_it_cannot(monkeypatch):
-    monkeypatch.setattr(network, "CUTTERS", (["false"], ["no-such-command"]))
-    monkeypatch.setattr(sys, "argv", ["offline"])
-    with pytest.raises(SystemExit, match="does not let you cut the network"):
-        testing.offline()
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux alone binds to a core")
-def test_limits_are_limits(tmp_path):
-    greedy = "import time; block = bytearray(300_000_000); time.sleep(30)"
-    status, peak, seconds = testing.run_limited([sys.executable, "-c", greedy], tmp_path, 0.2)
-    assert status is None and peak > 0.2 and seconds < 20
-    modest = "import os, time; time.sleep(1); assert len(os.sched_getaffinity(0)) == 1"
-    status, peak, _ = testing.run_limited([sys.executable, "-c", modest], tmp_path, 0.2)
-    assert status == 0 and peak < 0.2

@@ -14,11 +14,16 @@ from pathlib import Path
 from tools import network
 from tools.environment import TORCH
 from tools.project import PROOF, ROOT, notebooks, requirements
+from tools.publish import OPENING
 
 PYTEST = [sys.executable, "-m", "pytest"]
 # A cell's time-out is generous: a busy machine is not a failure.
-WHOLE = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=1500", "--timeout=0"]
-WHOLE += ["-p", "no:cacheprovider"]
+WHOLE = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=1500", "-p", "no:cacheprovider"]
+WATCH = ["-p", "tools.kernel_watch"]
+# Two files at a time, in the order given, each on one thread: two threads that share a core with
+# another process wait for each other, and a notebook then takes three times as long.
+TWO = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1"}
 
 
 def run(command: list, **options) -> int:
@@ -33,13 +38,21 @@ def lint() -> int:
 
 def quick() -> int:
     """Lint, and every test that is not marked slow. Arguments go to pytest."""
-    return lint() or run([*PYTEST, "tests", "-m", "not slow", *sys.argv[1:]])
+    return lint() or run([*PYTEST, *TWO, "tests", "-m", "not slow", *sys.argv[1:]])
 
 
 def test() -> int:
-    """Lint, all tests (seconds to minutes), and then every notebook whole."""
+    """Lint, every notebook whole, and all tests, two files at a time and the longest first."""
     paths = named("All tests, and notebooks against their saved outputs.")
-    return lint() or run([*PYTEST, "tests"]) or run([*PYTEST, *WHOLE, *paths])
+    paths = sorted(paths, key=lambda path: -minutes(path))
+    command = [*PYTEST, *TWO, *WHOLE, *WATCH, "--durations=10", *paths, "tests"]
+    return lint() or run(command, env=os.environ | PROOF | ONE_THREAD)
+
+
+def minutes(path: Path) -> float:
+    """How long a notebook takes, as its first cell says; 0 where it says nothing."""
+    found = re.search(OPENING, path.read_text(encoding="utf-8"))
+    return float(found[1]) if found else 0.0
 
 
 def named(description: str) -> list[Path]:
