@@ -18,7 +18,7 @@ from tools.publish import OPENING
 
 PYTEST = [sys.executable, "-m", "pytest"]
 # A cell's time-out is generous: a busy machine is not a failure.
-WHOLE = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=1500", "-p", "no:cacheprovider"]
+WHOLE = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=3600", "-p", "no:cacheprovider"]
 WATCH = ["-p", "tools.kernel_watch"]
 # Two files at a time, in the order given, each on one thread: two threads that share a core with
 # another process wait for each other, and a notebook then takes three times as long.
