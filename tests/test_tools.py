@@ -204,6 +204,7 @@ def small_tree(tmp_path):
         "| notebook | minutes |\n|---|---|\n"
         "| [1. One](notebooks/01_one.ipynb) | about one | 9 | 9 GB |\n"
     )
+    (root / "CITATION.cff").write_text(f"repository-code: {ADDRESS}\n")
     notebook = nbformat.v4.new_notebook(
         cells=[
             nbformat.v4.new_markdown_cell(
@@ -236,6 +237,8 @@ def test_one_command_rewrites_every_place(small_tree):
     clone = "git clone --branch v1.0 https://github.com/Some-One/a.fork.git\ncd a.fork\n"
     assert clone in readme and "](https://github.com/Some-One/a.fork/archive/v1.0.zip)" in readme
     assert f"Not {ADDRESS}-old." in readme
+    cited = (small_tree / "CITATION.cff").read_text()
+    assert cited == "repository-code: https://github.com/Some-One/a.fork\n"
     links = launch_links("01_one.ipynb", "Some-One/a.fork", "v1.0")
     assert links_in(readme) == links
     assert readme.endswith("| about one | 2 | 1.5 GB |\n")  # as the notebook's opening says
