@@ -289,7 +289,8 @@ def test_readme_says_while_the_address_is_nobodys(small_tree, repo, warned):
 
 
 def test_verdicts_and_picture_of_readme_come_from_the_notebooks():
-    page = "<!-- verdicts Q4 B1 -->\nOUTDATED\n<!-- end -->\n<!-- picture docs/a.png -->\n<!-- end -->\n"
+    page = "<!-- verdicts Q4 B1 -->\nOUTDATED\n<!-- end -->\n"
+    page += "<!-- picture docs/a.png -->\n<!-- end -->\n"
     records = {
         id: {"claim": f"{id} is so", "verdict": verdict}
         for id, verdict in (("B1", "not decided"), ("Q4", "by definition"), ("A3", "holds"))
@@ -332,10 +333,9 @@ def test_a_row_begins_with_the_verdict_and_folds_its_conditions():
     assert plain.endswith(" | 1 \\< 2 |\n")
 
 
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("notebooks/**/*.md")]
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "page", publish.texts_in(ROOT), ids=lambda page: page.relative_to(ROOT).as_posix()
+)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
         if not re.match(r"[a-z]+:", target):

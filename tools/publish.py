@@ -150,6 +150,13 @@ def with_title_badges(cell: str, badges: str) -> str:
     return f"{title}\n\n{badges}\n\n{rest.lstrip()}"
 
 
+def texts_in(root: Path) -> list[Path]:
+    """The pages that may name the address, and the citation."""
+    patterns = ("*.md", "*.cff", "docs/*.md", "notebooks/**/*.md")
+    found = {path for pattern in patterns for path in root.glob(pattern)}
+    return sorted(path for path in found if ".ipynb_checkpoints" not in path.parts)
+
+
 def pages(source: Source, old: Source, root: Path = ROOT) -> Iterator[tuple[Path, str]]:
     """Every file that names the address or a notebook's needs, with the text it should have."""
     settings = root / "pyproject.toml"
@@ -177,9 +184,7 @@ def pages(source: Source, old: Source, root: Path = ROOT) -> Iterator[tuple[Path
         after = nbformat.writes(notebook, version=4)
         # A file that needs no change keeps its bytes, whatever wrote it.
         yield path, before if after == unchanged else after + "\n"
-    markdown = [*root.glob("*.md"), *root.glob("*.cff"), *root.glob("docs/*.md")]
-    markdown += root.glob("notebooks/**/*.md")
-    for path in sorted(markdown):
+    for path in texts_in(root):
         text = with_links(path.read_text(encoding="utf-8"), source, old)
         text = with_block(text, "how to get it", source.how_to_get_it())
         yield path, with_rows(text, source, facts)
