@@ -16,7 +16,7 @@ import nbformat
 import pytest
 
 from tools import publish
-from tools.project import notebooks
+from tools.project import notebooks, to_bytes
 
 PATHS = notebooks()
 each = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
@@ -201,6 +201,6 @@ def test_what_is_generated_is_current():
     """Badges, set-up cells, minutes and memory, environment.yml, the page of claims."""
     texts = publish.everything(publish.written_down(), publish.written_down())
     for path, text in texts.items():
-        assert path.read_text(encoding="utf-8") == text, f"make publish: {path.name}"
+        assert path.read_bytes() == to_bytes(text), f"make publish: {path.name}"
     cells = {code_cells(path)[0].source for path in PATHS}
     assert cells == {publish.written_down().set_up_cell()}

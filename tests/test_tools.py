@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from tools import __main__ as entry
-from tools import check, environment, publish
+from tools import check, environment, publish, review
 from tools import notebooks as lessons
 from tools.project import ROOT, notebooks, pyproject, requirements
 
@@ -199,9 +199,11 @@ def small_tree(tmp_path):
         f'[project.urls]\nRepository = "{ADDRESS}"\n\n[tool.series]\n# a comment\nref = "{REF}"\n'
     )
     (root / "README.md").write_text(
-        f"# A\n\nClone {ADDRESS}.git, not {ADDRESS}-old.\n\n| notebook | minutes |\n|---|---|\n"
+        f"# A\n\nNot {ADDRESS}-old.\n\n<!-- how to get it -->\n<!-- end -->\n\n"
+        "| notebook | minutes |\n|---|---|\n"
         "| [1. One](notebooks/01_one.ipynb) | about one | 9 | 9 GB |\n"
     )
+    (root / "CITATION.cff").write_text(f"repository-code: {ADDRESS}\n")
     notebook = nbformat.v4.new_notebook(
         cells=[
             nbformat.v4.new_markdown_cell(
@@ -231,8 +233,11 @@ def test_one_command_rewrites_every_place(small_tree):
     assert settings.splitlines()[1] == 'Repository = "https://github.com/Some-One/a.fork"'
     assert settings.splitlines()[-2:] == ["# a comment", 'ref = "v1.0"']
     readme = (small_tree / "README.md").read_text()
-    assert "Clone https://github.com/Some-One/a.fork.git" in readme
-    assert f"not {ADDRESS}-old." in readme
+    clone = "git clone --branch v1.0 https://github.com/Some-One/a.fork.git\ncd a.fork\n"
+    assert clone in readme and "](https://github.com/Some-One/a.fork/archive/v1.0.zip)" in readme
+    assert f"Not {ADDRESS}-old." in readme
+    cited = (small_tree / "CITATION.cff").read_text()
+    assert cited == "repository-code: https://github.com/Some-One/a.fork\n"
     links = launch_links("01_one.ipynb", "Some-One/a.fork", "v1.0")
     assert links_in(readme) == links
     assert readme.endswith("| about one | 2 | 1.5 GB |\n")  # as the notebook's opening says
@@ -270,6 +275,104 @@ def test_bad_address_changes_nothing(small_tree, repo):
     with pytest.raises(SystemExit, match="nothing changed: expected a branch or tag"):
         publish.publish(["--repo", "a/b", "--ref", f"{repo} $(ls)"], small_tree)
     assert contents(small_tree) == before
+
+
+@pytest.mark.parametrize("repo, warned", [(publish.PLACEHOLDER, True), ("Some-One/a.fork", False)])
+def test_readme_says_while_the_address_is_nobodys(small_tree, repo, warned):
+    for _ in range(2):
+        publish.publish(["--repo", repo, "--ref", "main"], small_tree)
+        readme = (small_tree / "README.md").read_text()
+        assert ("Not public yet" in readme) is warned
+        assert f"git clone https://github.com/{repo}.git\n" in readme
+        publish.publish(["--repo", "another/one"], small_tree)
+
+
+def test_verdicts_and_picture_of_readme_come_from_the_notebooks():
+    page = "<!-- verdicts Q4 B1 -->\nOUTDATED\n<!-- end -->\n"
+    page += "<!-- picture docs/a.png -->\n<!-- end -->\n"
+    records = {
+        id: {"claim": f"{id} is so", "verdict": verdict}
+        for id, verdict in (("B1", "not decided"), ("Q4", "by definition"), ("A3", "holds"))
+    }
+    drawn = {"docs/a.png": (b"", "A line that rises.")}
+    text = publish.with_front(page, records, drawn)
+    words = "- **by definition:** Q4 is so\n- **not decided:** B1 is so\n\n**2 claims:** holds 1 ·"
+    assert words in text and "OUTDATED" not in text
+    assert "-->\n![A line that rises.](docs/a.png)\n<!--" in text
+    assert publish.with_front(text, records, drawn) == text
+    with pytest.raises(LookupError, match="the verdict of Q4"):
+        publish.with_front(page, {"B1": records["B1"]}, drawn)
+    with pytest.raises(LookupError, match=r"'picture': 'docs/a\.png'"):
+        publish.with_front(page, records, {})
+
+
+def test_front_page_shows_a_small_picture_and_three_verdicts():
+    readme = publish.README.read_text(encoding="utf-8")
+    (path,) = re.findall(r"^!\[.{40,}\]\((\S+)\)$", readme, re.MULTILINE)
+    assert (ROOT / path).stat().st_size < 150_000
+    assert len(re.findall(r"^- \*\*[a-z ]+:\*\* .", readme, re.MULTILINE)) == 3
+    assert readme.count("<!-- end -->") == 3
+
+
+def test_a_figure_that_is_not_there_is_no_picture(tmp_path):
+    cell = nbformat.v4.new_code_cell("1", metadata={"picture": "docs/a.png"})
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "a.ipynb")
+    with pytest.raises(LookupError, match=r"expected one figure for docs/a\.png"):
+        publish.pictures([tmp_path / "a.ipynb"])
+
+
+def test_a_row_begins_with_the_verdict_and_folds_its_conditions():
+    record = {"id": "B1", "claim": "a|b", "measured": "1 < 2", "verdict": "depends"}
+    record |= {"conditions": [["x; y", True], ["z", False]], "challenged": "more steps"}
+    assert publish.claim_row(record, "article B") == (
+        "| **depends** | a\\|b <sub>B1, article B</sub> | 1 \\< 2<br>*Tried against it:* more steps"
+        "<br><details><summary>depends on what</summary>yes: x; y<br>no: z</details> |\n"
+    )
+    plain = publish.claim_row(record | {"verdict": "holds", "challenged": ""}, "article B")
+    assert plain.endswith(" | 1 \\< 2 |\n")
+
+
+@pytest.mark.parametrize(
+    "page", publish.texts_in(ROOT), ids=lambda page: page.relative_to(ROOT).as_posix()
+)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        if not re.match(r"[a-z]+:", target):
+            assert (page.parent / target).exists(), target
+
+
+def test_citation_and_issue_forms_can_be_read():
+    yaml = pytest.importorskip("yaml")
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["repository-code"] == ADDRESS
+    assert str(cited["version"]) == pyproject()["project"]["version"]
+    for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"):
+        form = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert {"name", "description", "body"} <= set(form)
+        assert "make check" in str(form["body"])
+
+
+# --- review --------------------------------------------------------------------------------------
+
+
+def test_review_names_nbdime_in_the_git_config(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(review, "ROOT", tmp_path)
+    with pytest.raises(SystemExit, match="no git history"):
+        review.review()
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    monkeypatch.setattr(review.importlib.util, "find_spec", lambda name: True)
+    review.review()
+    config = (tmp_path / ".git" / "config").read_text()
+    assert re.search(r'\[diff "jupyternotebook"\]\n\tcommand = .*-m nbdime\.', config)
+    assert "*.ipynb text eol=lf diff=jupyternotebook\n" in (ROOT / ".gitattributes").read_text()
+
+
+def test_review_without_a_network(monkeypatch):
+    monkeypatch.setattr(review.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(review.Path, "exists", lambda path: True)
+    monkeypatch.setattr(review.subprocess, "run", lambda command: SimpleNamespace(returncode=1))
+    with pytest.raises(SystemExit, match=r"could not install nbdime .* plain text"):
+        review.review()
 
 
 def test_tally_leaves_out_what_holds_by_definition():

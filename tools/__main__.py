@@ -23,6 +23,7 @@ COMMANDS = {
     "publish": ("tools.publish:publish", "grading", "write the address and all generated text"),
     "assignments": ("tools.assignments:main", "grading", "write the students' releases"),
     "grade": ("tools.grade:main", "grading", "grade a class: grade FOLDER"),
+    "review": ("tools.review:review", "", "let git show notebook changes cell by cell"),
     "experiments": ("helpers.experiments:main", "", "write a table of long runs anew, an hour"),
     "bench": ("tools.bench:main", "", "time the NumPy cells against PyTorch"),
     "alone": ("tools.testing:alone", "data", "notebooks in an empty folder, as on Colab"),

@@ -38,20 +38,22 @@ def notebooks(names: list[str] | None = None) -> list[Path]:
     return paths or sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
-def write(path: Path, text: str) -> None:
-    """Replace a file in one step, so that nobody sees half of it."""
+def write(path: Path, content: str | bytes) -> None:
+    """Replace a file in one step, so that nobody sees half of it. Lines end in a line feed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8", newline="\n"
-    ) as new:
-        new.write(text)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as new:
+        new.write(to_bytes(content))
     os.chmod(new.name, 0o644)
     os.replace(new.name, path)
 
 
-def write_all(texts: Mapping[Path, str], check: bool, command: str, root: Path) -> int:
+def to_bytes(content: str | bytes) -> bytes:
+    return content if isinstance(content, bytes) else content.encode()
+
+
+def write_all(texts: Mapping[Path, str | bytes], check: bool, command: str, root: Path) -> int:
     """Write the files that differ from their text; with `check`, only say so and return 1."""
-    stale = [p for p, text in texts.items() if not p.is_file() or p.read_bytes() != text.encode()]
+    stale = [p for p in texts if not p.is_file() or p.read_bytes() != to_bytes(texts[p])]
     for path in stale:
         if not check:
             write(path, texts[path])

@@ -3,15 +3,19 @@
 - The public address has one home, `Repository` and `ref` in pyproject.toml. From there it goes into
   the launch badges under each notebook's title and in each row of the README's table, into the
   set-up cell of every notebook, and into every other link to the repository.
+- How to get the series (clone, ZIP) is written from the same address into README, with a warning
+  while it is the placeholder.
 - A notebook's minutes and memory stand in its opening. From there they go into both tables.
 - environment.yml comes from the requirements in pyproject.toml.
-- docs/claims comes from the claims in the saved notebooks.
+- docs/claims comes from the claims in the saved notebooks, and so do README's verdicts. Its picture
+  is the output of the cell whose metadata name the file: `"picture": "docs/forecast.png"`.
 
 Nothing is executed. Badges and set-up cell name the same ref, so that a notebook never meets the
 helpers of another version.
 """
 
 import argparse
+import base64
 import collections
 import json
 import re
@@ -26,6 +30,8 @@ import nbformat
 from tools import environment
 from tools.project import ROOT, notebooks, pyproject, write_all
 
+README = ROOT / "README.md"
+PLACEHOLDER = "recurrent-networks-measured/recurrent-networks-measured"  # nobody's, until published
 BINDER_IMAGE = "https://mybinder.org/badge_logo.svg"
 COLAB_IMAGE = "https://colab.research.google.com/assets/colab-badge.svg"
 BINDER = r"https://mybinder\.org/v2/gh/[^/\s]+/[^/\s]+/[^?\s]+\?labpath=([^)\s]+)"
@@ -65,6 +71,24 @@ class Source(NamedTuple):
             f"[![Open in Colab]({COLAB_IMAGE})]({self.colab(path)})"
         )
 
+    def how_to_get_it(self) -> str:
+        """For README: clone or ZIP, and a warning while the address is the placeholder."""
+        clone = f"git clone {self.address}.git"
+        if self.ref != "main":  # a class gets what its instructor has tested
+            clone = f"git clone --branch {self.ref} {self.address}.git"
+        text = (
+            f"```\n{clone}\ncd {self.repo.split('/')[1]}\n```\n\n"
+            f"or download [the ZIP]({self.address}/archive/{self.ref}.zip), unpack it, and open a "
+            "terminal in its folder."
+        )
+        if self.repo == PLACEHOLDER:
+            text += (
+                "\n\n**Not public yet:** this address is a placeholder, so the links to it, the "
+                "Binder and Colab\nbadges included, lead nowhere. `make publish REPO=owner/name` "
+                "puts yours in and removes this paragraph."
+            )
+        return text
+
     def set_up_cell(self) -> str:
         name = pyproject()["project"]["name"]
         return SET_UP.format(name=name, address=self.address, ref=self.ref)
@@ -100,6 +124,12 @@ def with_links(text: str, source: Source, old: Source) -> str:
     return re.sub(rf"{re.escape(old.address)}(?![\w-]|\.(?!git\b)\w)", source.address, text)
 
 
+def with_block(page: str, name: str, text: str) -> str:
+    """The page with the text between <!-- name --> and <!-- end -->, wherever it has them."""
+    block = rf"(<!-- {re.escape(name)} -->\n).*?(<!-- end -->)"
+    return re.sub(block, lambda m: f"{m[1]}{text}\n{m[2]}", page, flags=re.DOTALL)
+
+
 def with_rows(page: str, source: Source, facts: dict[str, tuple[str, str]]) -> str:
     """A page with the minutes and the memory in each row about a notebook, and README's badges."""
 
@@ -118,6 +148,13 @@ def with_title_badges(cell: str, badges: str) -> str:
     """A notebook's first cell with the badges as the paragraph under its title."""
     title, _, rest = re.sub(rf"\n*{BADGES}", "", cell, count=1).partition("\n")
     return f"{title}\n\n{badges}\n\n{rest.lstrip()}"
+
+
+def texts_in(root: Path) -> list[Path]:
+    """The pages that may name the address, and the citation."""
+    patterns = ("*.md", "*.cff", "docs/*.md", "notebooks/**/*.md")
+    found = {path for pattern in patterns for path in root.glob(pattern)}
+    return sorted(path for path in found if ".ipynb_checkpoints" not in path.parts)
 
 
 def pages(source: Source, old: Source, root: Path = ROOT) -> Iterator[tuple[Path, str]]:
@@ -147,24 +184,29 @@ def pages(source: Source, old: Source, root: Path = ROOT) -> Iterator[tuple[Path
         after = nbformat.writes(notebook, version=4)
         # A file that needs no change keeps its bytes, whatever wrote it.
         yield path, before if after == unchanged else after + "\n"
-    markdown = [*root.glob("*.md"), *root.glob("docs/*.md"), *root.glob("notebooks/**/*.md")]
-    for path in sorted(markdown):
+    for path in texts_in(root):
         text = with_links(path.read_text(encoding="utf-8"), source, old)
+        text = with_block(text, "how to get it", source.how_to_get_it())
         yield path, with_rows(text, source, facts)
 
 
 # --- the claims ----------------------------------------------------------------------------------
 
 CLAIM_FIELDS = ("id", "notebook", "claim", "measured", "value", "verdict", "challenged")
+ANSWERS = {True: "yes", False: "no", None: "not decided"}
+MIXED = {"depends": "depends on what", "not decided": "what is not decided"}
 CLAIMS_HEAD = """\
 # What the articles and their readers say, measured
 
-This page is written by `python -m tools claims` from the saved notebooks. A verdict follows from
-the measurement beside it: *holds* when all that the claim implies was seen, *does not hold* when
-none of it was, *depends* when some was (then the page says what), and *not decided* when the
+{tally}
+
+Each verdict is computed from the measurement beside it: *holds* when all that the claim implies was
+seen, *does not hold* when none of it was, *depends* when some was, and *not decided* when the
 measurement cannot tell. What is true by construction is marked *by definition* and not counted.
 
-{tally}
+The claims are those of [two articles](../README.md#data-and-credits) and of their readers.
+`python -m tools claims` writes this page, and [claims.json](claims.json) for programs, from the
+saved notebooks.
 """
 
 
@@ -222,44 +264,109 @@ def gather(notebooks: Iterable[Path]) -> list[dict]:
     return [found[id] for id in registered if id in found]
 
 
-def claim_pages() -> dict[Path, str]:
-    """The text of docs/claims.md and docs/claims.json, by path."""
+def claim_row(record: dict, source: str) -> str:
+    """One claim as a row: verdict, claim, and what was measured, with the conditions folded."""
+
+    def plain(text):
+        return re.sub(r"([\\|*<$])", r"\\\1", text)
+
+    verdict, measured = record["verdict"], plain(record["measured"])
+    if record.get("challenged"):
+        measured += f"<br>*Tried against it:* {plain(record['challenged'])}"
+    if verdict in MIXED:
+        answers = (f"{ANSWERS[seen]}: {plain(text)}" for text, seen in record["conditions"])
+        folded = f"<summary>{MIXED[verdict]}</summary>{'<br>'.join(answers)}"
+        measured += f"<br><details>{folded}</details>"
+    claim = f"{plain(record['claim'])} <sub>{record['id']}, {source}</sub>"
+    return f"| **{verdict}** | {claim} | {measured} |\n"
+
+
+def claim_pages(readme: str) -> dict[Path, str | bytes]:
+    """What the saved notebooks fill: docs/claims, the pictures, and README's share of them.
+
+    Args:
+        readme: README's text, in which the picture and the verdicts are to be renewed.
+
+    Raises:
+        LookupError: README names a claim or a picture that no notebook has.
+    """
     from helpers import claims
 
     records, sources = gather(notebooks()), claims.register()
-    page = CLAIMS_HEAD.format(tally=tally([record["verdict"] for record in records]))
-    for notebook in dict.fromkeys(record["notebook"] for record in records):
-        page += f"\n## [{notebook}](../notebooks/{notebook}.ipynb)\n\n"
-        page += "| id | from | claim | measured | verdict |\n|---|---|---|---|---|\n"
-        for record in (r for r in records if r["notebook"] == notebook):
-            measured, challenged = record["measured"], record.get("challenged")
-            if challenged:
-                measured += f"<br>*tried against it:* {challenged}"
-            source, verdict = sources[record["id"]]["source"], claims.explained(record)
-            cells = (record["id"], source, record["claim"], measured, verdict)
-            page += f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
+    count = tally([record["verdict"] for record in records])
+    page, notebook = CLAIMS_HEAD.format(tally=count), None
+    for record in records:
+        if record["notebook"] != notebook:
+            notebook = record["notebook"]
+            path = ROOT / "notebooks" / f"{notebook}.ipynb"
+            title = nbformat.read(path, as_version=4).cells[0].source.split("\n")[0]
+            page += f"\n## [{title.removeprefix('# ')}](../notebooks/{path.name})\n\n"
+            page += "| verdict | claim | measured |\n|---|---|---|\n"
+        page += claim_row(record, sources[record["id"]]["source"])
     listed = [{field: r[field] for field in CLAIM_FIELDS if field in r} for r in records]
+    drawn = pictures(notebooks())
     return {
         ROOT / "docs" / "claims.md": page,
         ROOT / "docs" / "claims.json": json.dumps(listed, ensure_ascii=False, indent=1) + "\n",
-    }
+        README: with_front(readme, {r["id"]: r for r in records}, drawn),
+    } | {ROOT / name: picture for name, (picture, _) in drawn.items()}
+
+
+def with_front(readme: str, records: dict[str, dict], drawn: dict[str, tuple[bytes, str]]) -> str:
+    """README with its picture's text alternative, and with the verdicts on the claims it names."""
+    for path in re.findall(r"<!-- picture (\S+) -->", readme):
+        if path not in drawn:
+            raise LookupError(f"no saved cell has the metadata {{'picture': {path!r}}}")
+        readme = with_block(readme, f"picture {path}", f"![{drawn[path][1]}]({path})")
+    for ids in re.findall(r"<!-- verdicts ((?:\w+ )+)-->", readme):
+        missing = [id for id in ids.split() if id not in records]
+        if missing:
+            raise LookupError(f"README asks for the verdict of {missing[0]}, which no claim has")
+        lines = (f"- **{records[id]['verdict']}:** {records[id]['claim']}" for id in ids.split())
+        rest = tally([record["verdict"] for record in records.values()])
+        text = "\n".join(lines) + f"\n\n{rest}. [See what was measured](docs/claims.md)."
+        readme = with_block(readme, f"verdicts {ids.strip()}", text)
+    return readme
+
+
+def pictures(notebooks: Iterable[Path]) -> dict[str, tuple[bytes, str]]:
+    """The saved figures that a cell's metadata lead to a file: {file: (PNG, alternative text)}.
+
+    Raises:
+        LookupError: such a cell has no saved figure, or two of them name one file.
+    """
+    found = {}
+    for path in notebooks:
+        for cell in nbformat.read(path, as_version=4).cells:
+            file = cell.metadata.get("picture")
+            if file is None:
+                continue
+            figures = [o for o in cell.outputs if "image/png" in o.get("data", {})]
+            if len(figures) != 1 or file in found:
+                raise LookupError(f"{path.name}: expected one figure for {file}")
+            alt = figures[0].metadata["image/png"]["alt"]
+            found[file] = base64.b64decode(figures[0].data["image/png"]), alt
+    return found
 
 
 # --- the commands --------------------------------------------------------------------------------
 
 
-def everything(source: Source, old: Source, root: Path = ROOT) -> dict[Path, str]:
-    """The text of every generated file but the assignments' releases, which need nbgrader."""
+def everything(source: Source, old: Source, root: Path = ROOT) -> dict[Path, str | bytes]:
+    """What every generated file should hold, but the assignments' releases, which need nbgrader."""
     texts = dict(pages(source, old, root))
     if root == ROOT:
-        texts |= claim_pages() | {ROOT / "environment.yml": environment.conda_file()}
+        texts |= claim_pages(texts[README])
+        texts[ROOT / "environment.yml"] = environment.conda_file()
     return texts
 
 
 def claims(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Gather the claims of the saved notebooks.")
     parser.add_argument("--check", action="store_true", help="write nothing, fail if not current")
-    return write_all(claim_pages(), parser.parse_args(arguments).check, "claims", ROOT)
+    check = parser.parse_args(arguments).check
+    texts = claim_pages(README.read_text(encoding="utf-8"))
+    return write_all(texts, check, "claims", ROOT)
 
 
 def publish(arguments: list[str] | None = None, root: Path = ROOT) -> int:
