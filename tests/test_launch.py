@@ -16,7 +16,7 @@ import pytest
 
 from helpers import launch
 from tools import colab, environment, publish, testing
-from tools.project import ROOT, notebooks, pyproject
+from tools.project import ROOT, notebooks, pyproject, requirements
 
 PATHS = notebooks()
 NAME = pyproject()["project"]["name"]
@@ -165,7 +165,7 @@ def test_binder_builds_the_conda_file_and_then_the_project():
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     plan = run.stdout + run.stderr
-    assert "Building conda environment for python=3.12" in plan
+    assert f"Building conda environment for python={environment.CONDA_PYTHON}" in plan
     assert "requirements.lock" not in plan and "pip install" not in plan
     # The environment is installed before the project is copied: its layer is then reused.
     steps = ["COPY --chown=0:0 src/environment.yml", "env update", '--file "environment.yml"']
@@ -176,15 +176,26 @@ def test_binder_builds_the_conda_file_and_then_the_project():
     subprocess.run(["bash", "-n", str(ROOT / "postBuild")], check=True)
 
 
-def test_conda_specs_are_well_formed():
+def test_conda_brings_everything_and_its_specs_are_well_formed():
     yaml, rattler = pytest.importorskip("yaml"), pytest.importorskip("rattler")
-    file = yaml.safe_load(environment.conda_file())
-    *specs, rest = file["dependencies"]
-    parsed = {spec: rattler.MatchSpec(spec, strict=True) for spec in specs}
-    assert [spec.split()[0].split("=")[0] for spec in parsed] == ["python", "pip", "pytorch"]
-    assert str(parsed[specs[2]].build) == "cpu*"
-    assert "torch" not in "".join(rest["pip"]) and "jupyterlab>=4.2" in rest["pip"]
+    text = environment.conda_file()
+    assert text == (ROOT / "environment.yml").read_text(encoding="utf-8")
+    file = yaml.safe_load(text)
+    python, pip, *specs = file["dependencies"]
+    assert (python, pip) == (f"python={environment.CONDA_PYTHON}", "pip")
+    parsed = [rattler.MatchSpec(spec, strict=True) for spec in specs]
+    here = {"torch": "pytorch", "matplotlib": "matplotlib-base"}  # conda-forge's names
+    for line, spec in zip(requirements("lab").values(), parsed, strict=True):
+        name, bound = line.split(">=")
+        assert (spec.name.normalized, str(spec.version)) == (here.get(name, name), f">={bound}")
+        assert str(spec.build or "") == ("cpu*" if name == "torch" else "")
     assert file["name"] == NAME and file["channels"] == ["conda-forge"]
+
+
+def test_what_conda_cannot_say_is_said(monkeypatch):
+    monkeypatch.setattr(environment, "requirements", lambda extra: {"a": "a>=1; os_name == 'nt'"})
+    with pytest.raises(SystemExit, match=r"environment\.yml cannot say"):
+        environment.conda_file()
 
 
 # --- the start page ------------------------------------------------------------------------------
