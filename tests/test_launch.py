@@ -3,6 +3,7 @@
 The set-up cell runs as it stands on a pretended Colab (`tools.colab`).
 """
 
+import asyncio
 import json
 import os
 import re
@@ -273,6 +274,30 @@ def test_lab_opens_the_start_page_rendered(monkeypatch):
     assert calls[0][-2:] == ["--port", "8899"]
     ours, theirs = os.environ["JUPYTER_CONFIG_PATH"].split(os.pathsep)
     settings = Path(ours) / "labconfig" / "default_setting_overrides.json"
-    viewers = json.loads(settings.read_text())["@jupyterlab/docmanager-extension:plugin"]
-    assert viewers["defaultViewers"]["markdown"] == "Markdown Preview" and theirs == "theirs"
-    assert settings.relative_to(ROOT).as_posix() in (ROOT / "postBuild").read_text()
+    said = json.loads(settings.read_text())
+    viewers = said["@jupyterlab/docmanager-extension:plugin"]["defaultViewers"]
+    assert viewers["markdown"] == "Markdown Preview" and theirs == "theirs"
+    news = said["@jupyterlab/apputils-extension:notification"]
+    assert news == {"fetchNews": "false", "checkForUpdates": False}
+    for file in Path(ours).rglob("*.*"):  # Binder has the same
+        assert f"cp {file.relative_to(ROOT).as_posix()} " in (ROOT / "postBuild").read_text()
+
+
+def test_a_notebook_is_read_as_the_kernel_would_leave_it():
+    """What JupyterLab writes into it on opening is there before, so that it is not modified."""
+    from ipykernel.ipkernel import IPythonKernel
+    from jupyter_server.serverapp import ServerApp
+    from traitlets.config import PyFileConfigLoader
+
+    folder = ROOT / "tools" / "jupyterlab"
+    config = PyFileConfigLoader("jupyter_server_config.py", str(folder)).load_config()
+    manager = config.ServerApp.contents_manager_class(root_dir=str(ROOT))
+    assert ServerApp.contents_manager_class.klass in type(manager).__mro__
+    (path, *_) = PATHS
+    notebook = asyncio.run(manager.get(path.relative_to(ROOT).as_posix()))["content"]
+    saved = read(path)
+    assert notebook.metadata.pop("language_info") == IPythonKernel.language_info
+    saved.metadata.pop("language_info")
+    for cell in notebook.cells:
+        cell.metadata.pop("trusted", None)
+    assert notebook == saved
