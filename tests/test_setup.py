@@ -401,6 +401,12 @@ def faults(lines):
     """What is wrong with a lock of these lines, on any Python and system."""
     found = []
     wanted = [Requirement(line) for line in requirements("lab", "test", "grading").values()]
+    pythons = {}
+    for line in lines:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            about = metadata.metadata(line.name)
+            if line.specifier.contains(about["Version"]):
+                pythons[line] = SpecifierSet(about["Requires-Python"] or "")
     for place in places():
         where = f"{place['python_full_version']} on {place['platform_system']}"
         here = that_apply(lines, place)
@@ -411,14 +417,11 @@ def faults(lines):
             line = locked.get(canonicalize_name(need.name))
             if line is None or str(line.specifier)[2:] not in need.specifier:
                 found.append(f"{need}, but {line}: {where}")
-        for line in here:
-            with contextlib.suppress(metadata.PackageNotFoundError):
-                about = metadata.metadata(line.name)
-                pythons = SpecifierSet(about["Requires-Python"] or "")
-                if line.specifier.contains(about["Version"]) and (
-                    place["python_full_version"] not in pythons
-                ):
-                    found.append(f"{line.name} needs Python {pythons}: {where}")
+        found += [
+            f"{line.name} needs Python {pythons[line]}: {where}"
+            for line in here
+            if line in pythons and place["python_full_version"] not in pythons[line]
+        ]
     return found
 
 
