@@ -87,7 +87,10 @@ def without_data():
         return ""
     names = ", ".join(item for item, _ in missing)
     reason = reasons[0] if reasons else f"What you can do: {missing[0][1]}"
-    return f"the data is not complete, notebooks that read it will stop: {names}\n{reason}"
+    return (
+        "the environment is ready, the data is not complete, and notebooks that read it will stop: "
+        f"{names}\n{reason}"
+    )
 
 
 if __name__ == "__main__":

@@ -72,9 +72,9 @@ def ready(grading: bool = False) -> str:
                     install("grading", [LOCK, GRADING_LOCK], lambda: packages(GRADING_LOCK))
         except pip.Failed as error:
             log = PIP_LOG.relative_to(ROOT).as_posix()
-            fail(f"{error}; then run the same command again (all that pip said: {log})")
+            fail(f"{error}; once that is fixed, run the same command again (pip's words: {log})")
         except OSError as error:  # on Windows, too, while something runs in .venv
-            fail(f"{error}; put that right, then run the same command again")
+            fail(f"{error}; once that is fixed, run the same command again")
     return python()
 
 
@@ -88,7 +88,7 @@ def maker(folder: Path) -> tuple | None:
     except OSError:
         return None
     settings = dict(line.split(" = ", 1) for line in lines if " = " in line)
-    return settings.get("version"), settings.get("executable")
+    return settings.get("version") or settings.get("version_info"), settings.get("executable")
 
 
 @contextlib.contextmanager
@@ -103,8 +103,8 @@ def made_by_this_python():
         yield
     else:
         print(
-            f".venv was made by Python {other[0]} ({other[1]}), this is {this[0]} ({this[1]}): "
-            "it is made again",
+            f".venv was made by Python {' at '.join(filter(None, other))}, this is "
+            f"{' at '.join(this)}: it is made again",
             flush=True,
         )
         if maker(ASIDE) != this:
