@@ -4,7 +4,8 @@
 #   make refresh NOTEBOOKS=notebooks/01_rnn_basics.ipynb
 #   make grade SUBMISSIONS=folder
 #   make publish REPO=owner/name REF=branch-or-tag
-PYTHON ?= python3
+# Without PYTHON=, an environment that is there is used with the Python that made it.
+PYTHON ?= $(shell .venv/bin/python -c 'print(".venv/bin/python")' 2>/dev/null || echo python3)
 NAMES := lab setup check quick test refresh claims publish assignments grade
 
 .PHONY: $(NAMES)

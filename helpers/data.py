@@ -606,13 +606,21 @@ def check_files() -> list[tuple[str, bool, str]]:
     return [(item, ok, "" if ok else advice) for item, ok, advice in rows]
 
 
+def fetch() -> list[str]:
+    """Fetch what is missing; why it could not be had, one message per failure."""
+    failures = []
+    for get in (load_reviews, load_imdb, lambda: _encoder_folder("minilm")):
+        try:
+            get()
+        except DataError as error:
+            failures.append(str(error))
+    return failures
+
+
 def main() -> int:
     """Fetch everything; 0 when all is there and intact."""
-    for fetch in (load_reviews, load_imdb, lambda: _encoder_folder("minilm")):
-        try:
-            fetch()
-        except DataError as error:
-            print(error, file=sys.stderr)
+    for failure in fetch():
+        print(failure, file=sys.stderr)
     rows = check_files()
     print(f"cache folder: {cache_folder()}")
     for item, ok, advice in rows:

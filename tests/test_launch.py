@@ -3,6 +3,7 @@
 The set-up cell runs as it stands on a pretended Colab (`tools.colab`).
 """
 
+import asyncio
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import pytest
 
 from helpers import launch
 from tools import colab, environment, publish, testing
-from tools.project import ROOT, notebooks, pyproject
+from tools.project import ROOT, notebooks, pyproject, requirements
 
 PATHS = notebooks()
 NAME = pyproject()["project"]["name"]
@@ -168,7 +169,7 @@ def test_binder_builds_the_conda_file_and_then_the_project():
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     plan = run.stdout + run.stderr
-    assert "Building conda environment for python=3.12" in plan
+    assert f"Building conda environment for python={environment.CONDA_PYTHON}" in plan
     assert "requirements.lock" not in plan and "pip install" not in plan
     # The environment is installed before the project is copied: its layer is then reused.
     steps = ["COPY --chown=0:0 src/environment.yml", "env update", '--file "environment.yml"']
@@ -179,15 +180,26 @@ def test_binder_builds_the_conda_file_and_then_the_project():
     subprocess.run(["bash", "-n", str(ROOT / "postBuild")], check=True)
 
 
-def test_conda_specs_are_well_formed():
+def test_conda_brings_everything_and_its_specs_are_well_formed():
     yaml, rattler = pytest.importorskip("yaml"), pytest.importorskip("rattler")
-    file = yaml.safe_load(environment.conda_file())
-    *specs, rest = file["dependencies"]
-    parsed = {spec: rattler.MatchSpec(spec, strict=True) for spec in specs}
-    assert [spec.split()[0].split("=")[0] for spec in parsed] == ["python", "pip", "pytorch"]
-    assert str(parsed[specs[2]].build) == "cpu*"
-    assert "torch" not in "".join(rest["pip"]) and "jupyterlab>=4.2" in rest["pip"]
+    text = environment.conda_file()
+    assert text == (ROOT / "environment.yml").read_text(encoding="utf-8")
+    file = yaml.safe_load(text)
+    python, pip, *specs = file["dependencies"]
+    assert (python, pip) == (f"python={environment.CONDA_PYTHON}", "pip")
+    parsed = [rattler.MatchSpec(spec, strict=True) for spec in specs]
+    here = {"torch": "pytorch", "matplotlib": "matplotlib-base"}  # conda-forge's names
+    for line, spec in zip(requirements("lab").values(), parsed, strict=True):
+        name, bound = line.split(">=")
+        assert (spec.name.normalized, str(spec.version)) == (here.get(name, name), f">={bound}")
+        assert str(spec.build or "") == ("cpu*" if name == "torch" else "")
     assert file["name"] == NAME and file["channels"] == ["conda-forge"]
+
+
+def test_what_conda_cannot_say_is_said(monkeypatch):
+    monkeypatch.setattr(environment, "requirements", lambda extra: {"a": "a>=1; os_name == 'nt'"})
+    with pytest.raises(SystemExit, match=r"environment\.yml cannot say"):
+        environment.conda_file()
 
 
 # --- the start page ------------------------------------------------------------------------------
@@ -246,6 +258,30 @@ def test_lab_opens_the_start_page_rendered(monkeypatch):
     assert calls[0][-2:] == ["--port", "8899"]
     ours, theirs = os.environ["JUPYTER_CONFIG_PATH"].split(os.pathsep)
     settings = Path(ours) / "labconfig" / "default_setting_overrides.json"
-    viewers = json.loads(settings.read_text())["@jupyterlab/docmanager-extension:plugin"]
-    assert viewers["defaultViewers"]["markdown"] == "Markdown Preview" and theirs == "theirs"
-    assert settings.relative_to(ROOT).as_posix() in (ROOT / "postBuild").read_text()
+    said = json.loads(settings.read_text())
+    viewers = said["@jupyterlab/docmanager-extension:plugin"]["defaultViewers"]
+    assert viewers["markdown"] == "Markdown Preview" and theirs == "theirs"
+    news = said["@jupyterlab/apputils-extension:notification"]
+    assert news == {"fetchNews": "false", "checkForUpdates": False}
+    for file in Path(ours).rglob("*.*"):  # Binder has the same
+        assert f"cp {file.relative_to(ROOT).as_posix()} " in (ROOT / "postBuild").read_text()
+
+
+def test_a_notebook_is_read_as_the_kernel_would_leave_it():
+    """What JupyterLab writes into it on opening is there before, so that it is not modified."""
+    from ipykernel.ipkernel import IPythonKernel
+    from jupyter_server.serverapp import ServerApp
+    from traitlets.config import PyFileConfigLoader
+
+    folder = ROOT / "tools" / "jupyterlab"
+    config = PyFileConfigLoader("jupyter_server_config.py", str(folder)).load_config()
+    manager = config.ServerApp.contents_manager_class(root_dir=str(ROOT))
+    assert ServerApp.contents_manager_class.klass in type(manager).__mro__
+    (path, *_) = PATHS
+    notebook = asyncio.run(manager.get(path.relative_to(ROOT).as_posix()))["content"]
+    saved = read(path)
+    assert notebook.metadata.pop("language_info") == IPythonKernel.language_info
+    saved.metadata.pop("language_info")
+    for cell in notebook.cells:
+        cell.metadata.pop("trusted", None)
+    assert notebook == saved

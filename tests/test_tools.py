@@ -1,18 +1,15 @@
-"""The commands of `python -m tools`: the entry, set-up, publish, refresh, check."""
+"""The commands of `python -m tools`: publish, review, refresh, check."""
 
-import ast
 import re
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import nbformat
 import pytest
 
-from tools import __main__ as entry
-from tools import check, environment, publish, review
+from tools import check, publish, review
 from tools import notebooks as lessons
-from tools.project import ROOT, notebooks, pyproject, requirements
+from tools.project import ROOT, notebooks
 
 SOURCE = publish.written_down()
 ADDRESS, REPO, REF = SOURCE.address, SOURCE.repo, SOURCE.ref
@@ -21,137 +18,6 @@ ADDRESS, REPO, REF = SOURCE.address, SOURCE.repo, SOURCE.ref
 def tool(*arguments, python=sys.executable):
     command = [python, "-m", "tools", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-
-
-# --- the entry -----------------------------------------------------------------------------------
-
-
-def test_help_lists_every_command_and_each_exists():
-    said = tool("--help").stdout
-    for name, (target, _, text) in entry.COMMANDS.items():
-        assert re.search(rf"^  {name} +{re.escape(text)}$", said, re.MULTILINE)
-        module, function = target.split(":")
-        path = ROOT / f"{module.replace('.', '/')}.py"
-        assert re.search(rf"^def {function}\(", path.read_text(encoding="utf-8"), re.MULTILINE)
-
-
-def test_unknown_command():
-    done = tool("tset")
-    assert done.returncode == 1
-    assert done.stderr == "no command is called 'tset'; python -m tools lists them\n"
-
-
-def test_old_python_reads_the_entry_and_gets_a_sentence(monkeypatch):
-    """Nothing but the entry is imported before the version is looked at."""
-    for name in ("__init__", "__main__"):
-        source = (ROOT / "tools" / f"{name}.py").read_text(encoding="utf-8")
-        tree = ast.parse(source, feature_version=(3, 7))
-        for node in tree.body:
-            names = [alias.name for alias in getattr(node, "names", [])]
-            assert set(names) <= {"importlib", "os", "subprocess", "sys"}
-    monkeypatch.setattr(entry.sys, "version_info", (3, 8, 10))
-    with pytest.raises(SystemExit, match=r"Python 3\.11 or newer is needed"):
-        entry.main(["lab"])
-
-
-def test_make_says_that_python_is_missing():
-    command = ["make", "lab", "PYTHON=python9.9"]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode != 0 and "no 'python9.9' found" in run.stdout
-
-
-def test_makefile_names_commands():
-    names = re.search(r"^NAMES := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
-    assert set(names.split()) <= set(entry.COMMANDS)
-
-
-# --- set-up --------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def bare(tmp_path, monkeypatch):
-    """The set-up in an empty folder, with every command that it starts recorded instead."""
-    for name in (environment.LOCK, environment.GRADING_LOCK, "pyproject.toml"):
-        (tmp_path / name).write_text(name)
-    monkeypatch.setattr(environment, "ROOT", tmp_path)
-    monkeypatch.setattr(environment, "VENV", tmp_path / ".venv")
-    monkeypatch.setattr(environment, "of_the_reader", lambda: False)
-    log = SimpleNamespace(folder=tmp_path, commands=[], failing=None)
-
-    def run(command, **options):
-        words = " ".join(map(str, command))
-        log.commands.append(words)
-        failed = log.failing is not None and log.failing in words
-        if not failed and "-m venv" in words:
-            environment.venv_python().parent.mkdir(parents=True)
-            environment.venv_python().touch()
-        return SimpleNamespace(returncode=int(failed), stdout="", stderr="")
-
-    monkeypatch.setattr(environment.subprocess, "run", run)
-    return log
-
-
-def installs(log, lock):
-    return [words for words in log.commands if words.endswith(f"--requirement {lock}")]
-
-
-def test_set_up_happens_once_and_again_when_a_lock_changes(bare):
-    for grading, lock in ((False, environment.LOCK), (True, environment.GRADING_LOCK)):
-        assert environment.ready(grading) == str(environment.venv_python())
-        assert len(installs(bare, lock)) == 1
-        bare.commands.clear()
-        environment.ready(grading)
-        assert bare.commands == []
-        (bare.folder / lock).write_text("another version")
-        environment.ready(grading)
-        assert len(installs(bare, lock)) == 1
-    bare.commands.clear()
-    environment.ready()
-    assert not installs(bare, environment.GRADING_LOCK)
-
-
-def test_failed_install_is_not_taken_for_done(bare):
-    environment.ready()
-    (bare.folder / environment.LOCK).write_text("another version")
-    bare.failing = environment.LOCK
-    with pytest.raises(SystemExit, match="pip could not install"):
-        environment.ready()
-    bare.failing = None
-    bare.commands.clear()
-    environment.ready()
-    assert len(installs(bare, environment.LOCK)) == 1
-
-
-def test_no_venv_module(bare):
-    bare.failing = "-m venv"
-    with pytest.raises(SystemExit, match="apt install python3-venv"):
-        environment.ready()
-    assert not environment.VENV.exists()
-
-
-def test_full_disk(bare, monkeypatch):
-    monkeypatch.setattr(environment.shutil, "disk_usage", lambda path: SimpleNamespace(free=1e9))
-    with pytest.raises(SystemExit, match="free disk space"):
-        environment.ready()
-
-
-def test_an_environment_of_the_reader_is_used_as_it_is(bare, monkeypatch, tmp_path):
-    """Where the series is installed in the running Python, conda's for example."""
-    monkeypatch.undo()
-    monkeypatch.setattr(environment, "VENV", tmp_path / "another")
-    monkeypatch.setattr(environment.sysconfig, "get_path", lambda name: str(tmp_path))
-    assert not environment.of_the_reader()
-    (tmp_path / f"{pyproject()['project']['name'].replace('-', '_')}-1.dist-info").mkdir()
-    monkeypatch.setattr(environment.subprocess, "run", None)
-    assert environment.ready(grading=True) == sys.executable
-
-
-def test_lock_names_every_dependency_with_torch_pinned():
-    lines = (ROOT / environment.LOCK).read_text(encoding="utf-8").splitlines()
-    locked = dict(line.split("==") for line in lines if line and not line.startswith("#"))
-    assert f"torch=={locked['torch']}" == environment.TORCH
-    assert {name.lower() for name in requirements("lab")} <= {name.lower() for name in locked}
-    assert all(version[0].isdigit() for version in locked.values())
 
 
 # --- publish -------------------------------------------------------------------------------------

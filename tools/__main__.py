@@ -8,7 +8,6 @@ Standard library only, and any Python 3 can read this file, so that an old one g
 
 import importlib
 import os
-import subprocess
 import sys
 
 # name: (function, what must be there first, what it does)
@@ -69,22 +68,38 @@ def main(arguments):
         os.path.dirname(sys.executable)
     ):
         return project.hand_over([python, "-m", "tools", *arguments])
-    if needs in ("data", "grading"):
-        fetch = subprocess.run([python, "-m", "helpers.data"], stdout=subprocess.PIPE)
-        if fetch.returncode or name == "setup":
-            print(fetch.stdout.decode(errors="replace"), flush=True)
-        if fetch.returncode:
-            sys.exit("stopped: the data is not complete (see the lines above)")
+    lacking = without_data() if needs in ("data", "grading") else ""
+    if lacking:
+        print(f"warning: {lacking}", file=sys.stderr, flush=True)
+        if name != "lab":
+            return 1
     module, function = target.split(":")
     sys.argv[:] = [f"python -m tools {name}", *arguments[1:]]
     return getattr(importlib.import_module(module), function)()
+
+
+def without_data():
+    """Fetch the data; what is missing then, and why."""
+    from helpers import data
+
+    reasons = data.fetch()
+    missing = [(item, advice) for item, ok, advice in data.check_files() if not ok]
+    if not missing:
+        return ""
+    names = ", ".join(item for item, _ in missing)
+    reason = reasons[0] if reasons else f"What you can do: {missing[0][1]}"
+    return (
+        "the environment is ready, the data is not complete, and notebooks that read it will stop: "
+        f"{names}\n{reason}"
+    )
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
-        sys.exit("\nstopped; the same command starts again")
+        print("\nstopped; run the same command again", file=sys.stderr)
+        sys.exit(130)
     except ModuleNotFoundError as error:
         sys.exit(
             f"this environment has no module {error.name!r}. In one of your own, run: pip install "

@@ -1,7 +1,9 @@
 """The environment that the commands run in: `.venv` from the lock, the lock, conda's file."""
 
+import contextlib
 import hashlib
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -10,12 +12,18 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
+from tools import pip
 from tools.project import ROOT, hand_over, pyproject, requirements, write
 
 VENV = ROOT / ".venv"
+ASIDE = ROOT / ".venv-aside"
+PIP_LOG = ROOT / ".cache" / "pip.log"
 LOCK, GRADING_LOCK = "requirements.lock", "requirements-grading.lock"
 TORCH = "torch==2.13.0"  # for every system and index, so written without a build label
+NEWEST = (3, 14)  # the last Python that this PyTorch was built for
 NEEDED_GB = 4
+# A virtual environment's Python leads to the one that it was made from.
+BASE_PYTHON = getattr(sys, "_base_executable", None) or sys.executable
 
 
 def fail(message: str) -> None:
@@ -26,11 +34,16 @@ def venv_python() -> Path:
     return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
+def inside() -> bool:
+    """Whether `.venv` runs this."""
+    return Path(sys.prefix).resolve() == VENV.resolve()
+
+
 def of_the_reader() -> bool:
     """Whether the Python that runs this is not ours and has the series installed (conda)."""
     name = pyproject()["project"]["name"].replace("-", "_")
     installed = Path(sysconfig.get_path("purelib")).glob(f"{name}-*.dist-info")
-    return Path(sys.prefix).resolve() != VENV.resolve() and any(installed)
+    return not inside() and any(installed)
 
 
 def exists() -> bool:
@@ -45,10 +58,74 @@ def python() -> str:
 def ready(grading: bool = False) -> str:
     """The Python for a command, after what it needs was installed."""
     if not of_the_reader():
-        install("installed", [LOCK], the_series)
-        if grading:
-            install("grading", [LOCK, GRADING_LOCK], lambda: pip("--requirement", GRADING_LOCK))
+        if sys.version_info[:2] > NEWEST:
+            newest = ".".join(map(str, NEWEST))
+            fail(
+                f"the locked versions are for Python 3.11 to {newest}, this is "
+                f"{platform.python_version()}: name another, for example python{newest} -m tools "
+                f"lab, or make lab PYTHON=python{newest}"
+            )
+        try:
+            with made_by_this_python():
+                install("installed", [LOCK], the_series)
+                if grading:
+                    install("grading", [LOCK, GRADING_LOCK], lambda: packages(GRADING_LOCK))
+        except pip.Failed as error:
+            log = PIP_LOG.relative_to(ROOT).as_posix()
+            fail(f"{error}; once that is fixed, run the same command again (pip's words: {log})")
+        except OSError as error:  # on Windows, too, while something runs in .venv
+            fail(f"{error}; once that is fixed, run the same command again")
     return python()
+
+
+# --- .venv: made by the Python that runs the command ---------------------------------------------
+
+
+def maker(folder: Path) -> tuple | None:
+    """(version, path) of the Python that made a virtual environment."""
+    try:
+        lines = (folder / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    settings = dict(line.split(" = ", 1) for line in lines if " = " in line)
+    return settings.get("version") or settings.get("version_info"), settings.get("executable")
+
+
+@contextlib.contextmanager
+def made_by_this_python():
+    """Put the `.venv` of another Python aside, and back if set-up fails or is stopped.
+
+    The half-made one then waits aside, for the same command to go on with.
+    """
+    this = platform.python_version(), os.path.realpath(BASE_PYTHON)
+    other = None if inside() else maker(VENV)
+    if other in (None, this):
+        yield
+    else:
+        print(
+            f".venv was made by Python {' at '.join(filter(None, other))}, this is "
+            f"{' at '.join(this)}: it is made again",
+            flush=True,
+        )
+        if maker(ASIDE) != this:
+            shutil.rmtree(ASIDE, ignore_errors=True)
+        exchange()
+        try:
+            yield
+        except BaseException:
+            exchange()
+            print("the former .venv is back in its place", file=sys.stderr)
+            raise
+    if ASIDE.exists():
+        shutil.rmtree(ASIDE, ignore_errors=True)
+
+
+def exchange() -> None:
+    """Let `.venv` and the one aside change places; either may be missing."""
+    between = ASIDE.with_name(f"{ASIDE.name}-2")
+    for source, target in ((VENV, between), (ASIDE, VENV), (between, ASIDE)):
+        if source.exists():
+            source.rename(target)
 
 
 def install(stamp: str, locks: list[str], action) -> None:
@@ -70,31 +147,29 @@ def the_series() -> None:
     """Make `.venv` where there is none that works, and install the locked packages."""
     free = shutil.disk_usage(ROOT).free / 1e9
     if free < NEEDED_GB:
-        fail(f"about {NEEDED_GB} GB of free disk space are needed here, {free:.1f} GB are left.")
+        fail(f"about {NEEDED_GB} GB of free disk space are needed here, {free:.1f} GB are left")
     pip_works = [venv_python(), "-m", "pip", "-V"]
     if not venv_python().is_file() or subprocess.run(pip_works, capture_output=True).returncode:
         shutil.rmtree(VENV, ignore_errors=True)
         print("creating .venv ...", flush=True)
-        made = subprocess.run([sys.executable, "-m", "venv", VENV], capture_output=True, text=True)
+        made = subprocess.run([BASE_PYTHON, "-m", "venv", VENV], capture_output=True, text=True)
         if made.returncode:
             shutil.rmtree(VENV, ignore_errors=True)
-            fail(
-                "python could not make a virtual environment. On Debian and Ubuntu: "
-                f"apt install python3-venv\n{made.stdout}{made.stderr}"
-            )
+            said = made.stdout + made.stderr
+            if re.search("ensurepip is not available|No module named", said):
+                fail("Python lacks its module venv; on Debian and Ubuntu: apt install python3-venv")
+            raise pip.Failed(pip.reason(said))
     print("installing the locked packages (a few minutes the first time) ...", flush=True)
-    pip("--requirement", LOCK)
-    pip("--no-deps", "--no-build-isolation", "--editable", ".")
+    packages(LOCK)
+    project = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
+    pip.install(VENV, venv_python(), project, 1, PIP_LOG)
 
 
-def pip(*arguments: str) -> None:
-    command = [venv_python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    if subprocess.run([*command, *arguments], cwd=ROOT).returncode:
-        fail(
-            "pip could not install the packages (its message is above). Without a network, or "
-            "behind a proxy, set pip up first (`pip config`), then run the same command again: "
-            "it goes on where it stopped."
-        )
+def packages(lock: str) -> None:
+    """Install what a lock file names."""
+    lines = (ROOT / lock).read_text(encoding="utf-8").splitlines()
+    wanted = sum("==" in line for line in lines)
+    pip.install(VENV, venv_python(), ["--requirement", str(ROOT / lock)], wanted, PIP_LOG)
 
 
 def setup() -> None:
@@ -117,56 +192,76 @@ def lab() -> int:
 
 # --- the files that say what belongs in it -------------------------------------------------------
 
-# Binder's builder understands only a Python like "3.12", not a range. It installs this file before
+# Binder's builder understands only a Python like "3.13", not a range. It installs this file before
 # it copies the project, and keeps the result between builds, as long as nothing here points into
 # the project; so the project itself is installed afterwards, by postBuild or by hand.
 CONDA = """\
 # The conda way, for Windows, macOS and Linux, and for Binder. `python -m tools publish` writes this
-# file from pyproject.toml: conda brings Python and a CPU build of PyTorch, pip brings the rest.
+# file from pyproject.toml. Everything comes from conda-forge: pip would put its own NumPy over
+# conda's, and a second OpenMP beside it.
 name: {name}
 channels:
   - conda-forge
 dependencies:
-  - python=3.12
+  - python={python}
   - pip
-  - pytorch {torch} cpu*
-  - pip:
-{rest}
+{specs}
 """
+CONDA_PYTHON = "3.13"  # the newest that conda-forge surely has all of this for; CI runs it, too
+CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
+CONDA_BUILDS = {"torch": " cpu*"}
 HEADERS = {
-    LOCK: "# The exact versions that `make` installs and that the tests ran with. Written by\n"
-    "# `python -m tools lock` from the ranges in pyproject.toml; do not edit by hand.\n",
+    LOCK: "# The exact versions that `make` installs and that the tests ran with, for every\n"
+    "# system and every Python from 3.11 to {newest}. Written by `python -m tools lock` from the\n"
+    "# ranges in pyproject.toml; do not edit by hand.\n",
     GRADING_LOCK: f"# What grading adds to {LOCK}. Written by `python -m tools lock`; do not edit "
     "by hand.\n",
 }
+# On Linux the PyTorch of some indexes asks for these; pip fetches them where it does.
+GPU = re.compile("(nvidia|cuda|triton)\\b")
 
 
 def conda_file() -> str:
     """The text of environment.yml."""
-    wanted = requirements("lab")
-    torch = wanted.pop("torch").removeprefix("torch")
-    rest = "\n".join(f"      - {line}" for line in wanted.values())
-    return CONDA.format(name=pyproject()["project"]["name"], torch=torch, rest=rest)
+    from packaging.requirements import Requirement
+
+    specs = []
+    for wanted in map(Requirement, requirements("lab").values()):
+        if wanted.marker or wanted.extras or wanted.url:
+            sys.exit(f"environment.yml cannot say what pyproject.toml says: {wanted}")
+        name = CONDA_NAMES.get(wanted.name, wanted.name)
+        spec = f"{name} {wanted.specifier}{CONDA_BUILDS.get(wanted.name, '')}"
+        specs.append(f"  - {spec.strip()}")
+    name = pyproject()["project"]["name"]
+    return CONDA.format(name=name, python=CONDA_PYTHON, specs="\n".join(specs))
 
 
 def lock() -> None:
-    """Write both lock files: the exact versions of a fresh environment made from pyproject.toml."""
+    """Write both lock files: one version of each package that serves every Python and system.
 
-    def frozen() -> list[str]:
-        # A local build label (+cpu) exists on one index only.
-        run = subprocess.run([*pip, "freeze", "--all"], check=True, capture_output=True, text=True)
-        lines = [re.sub(r"\+\w+$", "", line) for line in run.stdout.splitlines()]
-        return [line for line in lines if not line.startswith("pip==")]
-
-    with tempfile.TemporaryDirectory() as folder:
+    A version in the present file is kept while it fits; arguments go to uv (`--upgrade`, say).
+    """
+    series = [TORCH, "setuptools", *requirements("lab", "test").values()]
+    grading = pyproject()["project"]["optional-dependencies"]["grading"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        pip = [Path(folder, venv_python().relative_to(VENV)), "-m", "pip"]
-        wanted = [TORCH, "setuptools", *requirements("lab", "test").values()]
-        subprocess.run([*pip, "install", "--quiet", *wanted], check=True)
-        series = frozen()
-        write(ROOT / LOCK, HEADERS[LOCK] + "\n".join(series) + "\n")
-        grading = pyproject()["project"]["optional-dependencies"]["grading"]
-        kept = ["--constraint", str(ROOT / LOCK)]
-        subprocess.run([*pip, "install", "--quiet", *kept, *grading], check=True)
-        added = [line for line in frozen() if line not in series]
-        write(ROOT / GRADING_LOCK, HEADERS[GRADING_LOCK] + "\n".join(added) + "\n")
+        uv = [folder / venv_python().relative_to(VENV), "-m"]
+        subprocess.run([*uv, "pip", "install", "--quiet", "uv"], check=True)
+        uv += ["uv", "pip", "compile", "--universal", "--python-version=3.11", "--quiet"]
+        uv += ["--fork-strategy=fewest", "--no-header", "--no-annotate", *sys.argv[1:]]
+
+        def resolved(wanted: list[str], before: str) -> list[str]:
+            (folder / "wanted.in").write_text("\n".join(wanted))
+            (folder / "new.txt").write_text(before)
+            subprocess.run([*uv, "wanted.in", "--output-file=new.txt"], cwd=folder, check=True)
+            # A local build label (+cpu) exists on one index only.
+            lines = (folder / "new.txt").read_text().splitlines()
+            return [re.sub(r"\+\w+", "", line) for line in lines if not GPU.match(line)]
+
+        old, added = ((ROOT / file).read_text(encoding="utf-8") for file in HEADERS)
+        lines = resolved(series, old)
+        more = resolved([*series, *grading, *lines], added)
+    newest = ".".join(map(str, NEWEST))
+    for file, found in ((LOCK, lines), (GRADING_LOCK, [x for x in more if x not in lines])):
+        write(ROOT / file, HEADERS[file].format(newest=newest) + "\n".join(found) + "\n")

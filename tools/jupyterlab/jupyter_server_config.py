@@ -1,0 +1,21 @@
+"""A notebook that is only opened does not show as modified.
+
+JupyterLab writes into it which Python its kernel is. One that was saved by another Python would
+differ from then on, so it is read with the Python that is here.
+"""
+
+from ipykernel.ipkernel import IPythonKernel
+from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
+
+
+class Contents(AsyncLargeFileManager):
+    async def get(self, path, *args, **options):
+        model = await super().get(path, *args, **options)
+        if model["type"] == "notebook" and model["content"]:
+            metadata = model["content"]["metadata"]
+            if metadata.get("kernelspec", {}).get("name") == "python3":
+                metadata["language_info"] = dict(IPythonKernel.language_info)
+        return model
+
+
+c.ServerApp.contents_manager_class = Contents  # noqa: F821
