@@ -66,8 +66,10 @@ def test_the_workflow_runs_on_three_systems_and_on_the_oldest_and_the_newest_pyt
     matrix = WORKFLOW["jobs"]["quick"]["strategy"]["matrix"]
     assert [name.split("-")[0] for name in matrix["system"]] == ["ubuntu", "macos", "windows"]
     oldest = re.fullmatch(r">=(3\.\d+)", pyproject()["project"]["requires-python"])[1]
-    newest = yaml.safe_load(environment.conda_file())["dependencies"][0].split("=")[-1]
-    assert matrix["python"] == [oldest, newest]
+    assert matrix["python"] == [oldest, "{}.{}".format(*environment.NEWEST)]
+    conda = yaml.safe_load(environment.conda_file())["dependencies"][0].split("=")[-1]
+    steps = WORKFLOW["jobs"]["whole"]["steps"]
+    assert conda in [step.get("with", {}).get("python-version") for step in steps]
 
 
 def test_the_workflow_runs_commands_that_exist():
