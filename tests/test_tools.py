@@ -10,7 +10,7 @@ import pytest
 
 from tools import check, publish, review
 from tools import notebooks as lessons
-from tools.project import ROOT, notebooks
+from tools.project import ROOT, notebooks, pyproject
 
 SOURCE = publish.written_down()
 ADDRESS, REPO, REF = SOURCE.address, SOURCE.repo, SOURCE.ref
