@@ -1,6 +1,7 @@
 """One thread for NumPy's small products, as in the notebooks; the grader's tests are slow."""
 
 import pytest
+import tqdm.auto  # noqa: F401  before any test imports ipykernel: then it would draw for notebooks
 from threadpoolctl import threadpool_limits
 
 threadpool_limits(1, user_api="blas")
