@@ -267,15 +267,20 @@ def test_lab_opens_the_start_page_rendered(monkeypatch):
         assert f"cp {file.relative_to(ROOT).as_posix()} " in (ROOT / "postBuild").read_text()
 
 
-def test_a_notebook_is_read_as_the_kernel_would_leave_it():
-    """What JupyterLab writes into it on opening is there before, so that it is not modified."""
-    from ipykernel.ipkernel import IPythonKernel
-    from jupyter_server.serverapp import ServerApp
+def contents_manager(root):
     from traitlets.config import PyFileConfigLoader
 
     folder = ROOT / "tools" / "jupyterlab"
     config = PyFileConfigLoader("jupyter_server_config.py", str(folder)).load_config()
-    manager = config.ServerApp.contents_manager_class(root_dir=str(ROOT))
+    return config.ServerApp.contents_manager_class(root_dir=str(root))
+
+
+def test_a_notebook_is_read_as_the_kernel_would_leave_it():
+    """What JupyterLab writes into it on opening is there before, so that it is not modified."""
+    from ipykernel.ipkernel import IPythonKernel
+    from jupyter_server.serverapp import ServerApp
+
+    manager = contents_manager(ROOT)
     assert ServerApp.contents_manager_class.klass in type(manager).__mro__
     (path, *_) = PATHS
     notebook = asyncio.run(manager.get(path.relative_to(ROOT).as_posix()))["content"]
@@ -285,3 +290,11 @@ def test_a_notebook_is_read_as_the_kernel_would_leave_it():
     for cell in notebook.cells:
         cell.metadata.pop("trusted", None)
     assert notebook == saved
+
+
+@pytest.mark.parametrize("kernel", [None, "python3", {"name": "ir"}])
+def test_a_notebook_of_another_kernel_is_read_as_it_is(kernel, tmp_path):
+    manager = contents_manager(tmp_path)
+    odd = {"cells": [], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    (tmp_path / "odd.ipynb").write_text(json.dumps(odd))
+    assert asyncio.run(manager.get("odd.ipynb"))["content"]["metadata"] == odd["metadata"]

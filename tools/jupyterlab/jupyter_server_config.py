@@ -11,9 +11,8 @@ from jupyter_server.services.contents.largefilemanager import AsyncLargeFileMana
 class Contents(AsyncLargeFileManager):
     async def get(self, path, *args, **options):
         model = await super().get(path, *args, **options)
-        if model["type"] == "notebook" and model["content"]:
-            metadata = model["content"]["metadata"]
-            if metadata.get("kernelspec", {}).get("name") == "python3":
+        match model["content"]:
+            case {"metadata": {"kernelspec": {"name": "python3"}} as metadata}:
                 metadata["language_info"] = dict(IPythonKernel.language_info)
         return model
 
