@@ -44,6 +44,15 @@ def test_the_quick_proof_leaves_out_what_is_slow(commands):
     assert commands[-1][0][-3:] == ["tests", "-m", "not slow"]
 
 
+def test_an_environment_without_the_packages_of_the_tests(commands, monkeypatch):
+    """Conda's has none of them; the entry then says what to install."""
+    monkeypatch.setitem(sys.modules, "ruff", None)
+    for command in (testing.quick, testing.test):
+        with pytest.raises(ModuleNotFoundError, match="ruff"):
+            command()
+    assert commands == []
+
+
 def test_a_killed_kernel_is_reported_as_killed_and_soon(tmp_path):
     cells = ["import os, signal\nos.kill(os.getpid(), signal.SIGTERM)", "1 + 1"]
     cells = [nbformat.v4.new_code_cell(source) for source in cells]
