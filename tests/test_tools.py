@@ -1,6 +1,7 @@
 """The commands of `python -m tools`: publish, review, refresh, check."""
 
 import re
+import shlex
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -134,7 +135,7 @@ def test_check_finds_the_one_badge_that_disagrees(small_tree, capsys):
     assert capsys.readouterr().out.endswith("differs: README.md\n")
 
 
-@pytest.mark.parametrize("repo", ["name", "a/b/c", "a/..", "a b/c", "a/b;ls"])
+@pytest.mark.parametrize("repo", ["name", "a/b/c", "a/..", "a b/c", "a/b;ls", "a/b.git"])
 def test_bad_address_changes_nothing(small_tree, repo):
     before = contents(small_tree)
     with pytest.raises(SystemExit, match="expected a GitHub repository as owner/name"):
@@ -181,11 +182,15 @@ def test_front_page_shows_a_small_picture_and_three_verdicts():
     assert readme.count("<!-- end -->") == 3
 
 
-def test_a_figure_that_is_not_there_is_no_picture(tmp_path):
+def test_a_figure_that_is_not_there_is_no_picture(tmp_path, monkeypatch):
     cell = nbformat.v4.new_code_cell("1", metadata={"picture": "docs/a.png"})
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "a.ipynb")
     with pytest.raises(LookupError, match=r"expected one figure for docs/a\.png"):
         publish.pictures([tmp_path / "a.ipynb"])
+    monkeypatch.setattr(publish, "notebooks", lambda: [*notebooks()[1:], tmp_path / "a.ipynb"])
+    for command in (publish.claims, publish.publish):
+        with pytest.raises(SystemExit, match=r"nothing changed: a\.ipynb: expected one"):
+            command([])
 
 
 def test_a_row_begins_with_the_verdict_and_folds_its_conditions():
@@ -232,6 +237,20 @@ def test_review_names_nbdime_in_the_git_config(monkeypatch, tmp_path, capsys):
     config = (tmp_path / ".git" / "config").read_text()
     assert re.search(r'\[diff "jupyternotebook"\]\n\tcommand = .*-m nbdime\.', config)
     assert "*.ipynb text eol=lf diff=jupyternotebook\n" in (ROOT / ".gitattributes").read_text()
+
+
+def test_review_where_the_folder_has_a_quote_and_where_git_is_missing(monkeypatch, tmp_path):
+    monkeypatch.setattr(review.Path, "exists", lambda path: True)
+    monkeypatch.setattr(review.importlib.util, "find_spec", lambda name: True)
+    monkeypatch.setattr(review.sys, "executable", '/a"b $HOME/python')
+    calls = []
+    run = lambda command, **options: calls.append(command) or SimpleNamespace(returncode=0)  # noqa: E731
+    monkeypatch.setattr(review.subprocess, "run", run)
+    review.review()
+    assert shlex.split(calls[0][-1])[:2] == ['/a"b $HOME/python', "-m"]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit, match="no command git"):
+        review.review()
 
 
 def test_review_without_a_network(monkeypatch):

@@ -100,7 +100,7 @@ def checked(repo: str, ref: str) -> Source:
     Raises:
         ValueError: one of them cannot.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*/(?=.*\w)[\w.-]+", repo, flags=re.ASCII):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*/(?=.*\w)[\w.-]+(?<!\.git)", repo, re.ASCII):
         raise ValueError(f"expected a GitHub repository as owner/name, got {repo!r}")
     if not re.fullmatch(r"\w[\w.-]*", ref, flags=re.ASCII):
         raise ValueError(f"expected a branch or tag of letters, digits, _ . -, got {ref!r}")
@@ -365,7 +365,10 @@ def claims(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Gather the claims of the saved notebooks.")
     parser.add_argument("--check", action="store_true", help="write nothing, fail if not current")
     check = parser.parse_args(arguments).check
-    texts = claim_pages(README.read_text(encoding="utf-8"))
+    try:
+        texts = claim_pages(README.read_text(encoding="utf-8"))
+    except LookupError as error:
+        sys.exit(f"nothing changed: {error}")
     return write_all(texts, check, "claims", ROOT)
 
 
@@ -379,9 +382,10 @@ def publish(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     old = written_down(root)
     try:
         source = checked(options.repo or old.repo, options.ref or old.ref)
-    except ValueError as error:
+        texts = everything(source, old, root)
+    except (ValueError, LookupError) as error:
         sys.exit(f"nothing changed: {error}")
-    status = write_all(everything(source, old, root), options.check, "publish", root)
+    status = write_all(texts, options.check, "publish", root)
     if root == ROOT:
         from tools import assignments
 
