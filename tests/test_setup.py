@@ -24,6 +24,10 @@ from tools import __main__ as entry
 from tools import environment, pip
 from tools.project import ROOT, pyproject, requirements
 
+needs_make = pytest.mark.skipif(
+    os.name == "nt" or not shutil.which("make"), reason="there `python -m tools` serves"
+)
+
 
 def tool(*arguments, **options):
     command = [sys.executable, "-m", "tools", *arguments]
@@ -48,6 +52,12 @@ def test_unknown_command():
     assert done.stderr == "no command is called 'tset'; python -m tools lists them\n"
 
 
+def test_run_as_a_folder_it_says_what_to_write():
+    command = [sys.executable, ROOT / "tools", "lab"]
+    said = subprocess.run(command, capture_output=True, text=True).stderr
+    assert said == "in the project's folder, write: python -m tools lab\n"
+
+
 def test_old_python_reads_the_entry_and_gets_a_sentence(monkeypatch):
     """Nothing but the entry is imported before the version is looked at."""
     for name in ("__init__", "__main__"):
@@ -61,6 +71,7 @@ def test_old_python_reads_the_entry_and_gets_a_sentence(monkeypatch):
         entry.main(["lab"])
 
 
+@needs_make
 def test_make_says_that_python_is_missing():
     command = ["make", "lab", "PYTHON=python9.9"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -72,6 +83,7 @@ def test_makefile_names_commands():
     assert set(names.split()) <= set(entry.COMMANDS)
 
 
+@needs_make
 def test_make_uses_the_environment_that_is_there(tmp_path):
     """So a test after `make lab PYTHON=python3.12` does not make it again with another Python."""
     shutil.copy(ROOT / "Makefile", tmp_path)
@@ -155,6 +167,17 @@ def test_set_up_happens_once_and_again_when_a_lock_changes(bare):
     assert not installs(bare, environment.GRADING_LOCK)
 
 
+def test_a_folder_that_was_renamed_is_installed_again(bare, monkeypatch):
+    """The series is installed by its place: without that, no notebook finds the helpers."""
+    environment.ready()
+    bare.commands.clear()
+    renamed = bare.folder.rename(bare.folder.with_name("renamed"))
+    monkeypatch.setattr(environment, "ROOT", renamed)
+    monkeypatch.setattr(environment, "VENV", renamed / ".venv")
+    environment.ready()
+    assert len(installs(bare)) == 1 and not any("-m venv" in words for words in bare.commands)
+
+
 def test_failed_install_is_not_taken_for_done_and_its_reason_is_the_last_word(bare):
     environment.ready()
     (bare.folder / environment.LOCK).write_text("another version")
@@ -206,6 +229,7 @@ def test_the_former_environment_comes_back_and_the_new_one_is_gone_on_with(
     assert environment.maker(environment.VENV) == before and (environment.VENV / "mine").exists()
     bare.error = None
     bare.commands.clear()
+    (bare.folder / ".aside-2" / "killed here").mkdir(parents=True)
     environment.ready()
     assert not any("-m venv" in words for words in bare.commands) and len(installs(bare)) == 1
     assert environment.maker(environment.VENV)[0] == "3.99.1"
@@ -231,6 +255,12 @@ def test_full_disk(bare, monkeypatch):
     monkeypatch.setattr(environment.shutil, "disk_usage", lambda path: few)
     with pytest.raises(SystemExit, match="free disk space"):
         environment.ready()
+    few.free = 5e9
+    bare.error = pip.Failed("no network")
+    with pytest.raises(SystemExit, match="no network"):
+        environment.ready()
+    few.free, bare.error = 1e9, None  # the rest is on the disk already
+    environment.ready()
 
 
 def test_a_folder_that_cannot_be_written(bare):
@@ -348,7 +378,36 @@ def test_what_an_interrupted_pip_left_is_installed_again(venv):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is another thing there")
+def test_a_folder_whose_name_pip_would_take_for_an_extra(venv):
+    place = venv.folder / 'it"s %41 \u0633\u0631\u06cc [1]'
+    (place / "v").parent.mkdir()
+    subprocess.run([sys.executable, "-m", "venv", place / "v"], check=True)
+    (place / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "b"\nbackend-path = ["."]\n'
+    )
+    (place / "b.py").write_text("raise SystemExit('pip found the project')")
+    python = place / "v" / environment.venv_python().relative_to(environment.VENV)
+    with pytest.raises(pip.Failed):
+        pip.install(place / "v", python, environment.PROJECT, 1, venv.folder / "log")
+    assert "pip found the project" in (venv.folder / "log").read_text(encoding="utf-8")
+
+
+def test_a_second_ctrl_c_hastens_the_end_of_pip():
+    """It does not leave pip writing while the environments change places."""
+    done = []
+
+    def wait(seconds):
+        done.append(f"waited {seconds}")
+        if len(done) == 1:
+            raise KeyboardInterrupt
+
+    process = types.SimpleNamespace(wait=wait, terminate=lambda: done.append("ended"), kill=None)
+    pip.stop(process)
+    assert done == ["waited 5", "ended", "waited 5"]
+
+
+@pytest.mark.slow
+@needs_make
 @pytest.mark.parametrize("moment", ["creating", "installing"])
 def test_ctrl_c_while_it_is_set_up(tmp_path, moment):
     """With an index that takes the call and never answers."""

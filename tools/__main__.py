@@ -95,6 +95,8 @@ def without_data():
 
 
 if __name__ == "__main__":
+    if not __package__:
+        sys.exit("in the project's folder, write: python -m tools " + " ".join(sys.argv[1:]))
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:

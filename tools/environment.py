@@ -22,6 +22,7 @@ LOCK, GRADING_LOCK = "requirements.lock", "requirements-grading.lock"
 TORCH = "torch==2.13.0"  # for every system and index, so written without a build label
 NEWEST = (3, 14)  # the last Python that this PyTorch was built for
 NEEDED_GB = 4
+PROJECT = ["--no-deps", "--no-build-isolation", "--editable", "."]
 # A virtual environment's Python leads to the one that it was made from.
 BASE_PYTHON = getattr(sys, "_base_executable", None) or sys.executable
 
@@ -123,6 +124,7 @@ def made_by_this_python():
 def exchange() -> None:
     """Let `.venv` and the one aside change places; either may be missing."""
     between = ASIDE.with_name(f"{ASIDE.name}-2")
+    shutil.rmtree(between, ignore_errors=True)  # of a run that was killed right here
     for source, target in ((VENV, between), (ASIDE, VENV), (between, ASIDE)):
         if source.exists():
             source.rename(target)
@@ -132,8 +134,9 @@ def install(stamp: str, locks: list[str], action) -> None:
     """Install, unless the digest of all that decides what is installed was stamped before."""
 
     def digest() -> str:
-        # Where the system's Python was exchanged for a newer one, this link leads elsewhere.
-        parts = [os.path.realpath(venv_python()).encode()]
+        # Where the system's Python was exchanged for a newer one, the link leads elsewhere; where
+        # the folder was renamed or copied, the installed series does.
+        parts = [os.fsencode(path) for path in (os.path.realpath(venv_python()), ROOT)]
         parts += [(ROOT / name).read_bytes() for name in ("pyproject.toml", *locks)]
         return hashlib.sha256(b"".join(parts)).hexdigest()
 
@@ -145,12 +148,12 @@ def install(stamp: str, locks: list[str], action) -> None:
 
 def the_series() -> None:
     """Make `.venv` where there is none that works, and install the locked packages."""
-    free = shutil.disk_usage(ROOT).free / 1e9
-    if free < NEEDED_GB:
-        fail(f"about {NEEDED_GB} GB of free disk space are needed here, {free:.1f} GB are left")
     pip_works = [venv_python(), "-m", "pip", "-V"]
     if not venv_python().is_file() or subprocess.run(pip_works, capture_output=True).returncode:
         shutil.rmtree(VENV, ignore_errors=True)
+        free = shutil.disk_usage(ROOT).free / 1e9  # one that is gone on with has part of it
+        if free < NEEDED_GB:
+            fail(f"about {NEEDED_GB} GB of free disk space are needed here, {free:.1f} GB are left")
         print("creating .venv ...", flush=True)
         made = subprocess.run([BASE_PYTHON, "-m", "venv", VENV], capture_output=True, text=True)
         if made.returncode:
@@ -161,8 +164,7 @@ def the_series() -> None:
             raise pip.Failed(pip.reason(said))
     print("installing the locked packages (a few minutes the first time) ...", flush=True)
     packages(LOCK)
-    project = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
-    pip.install(VENV, venv_python(), project, 1, PIP_LOG)
+    pip.install(VENV, venv_python(), PROJECT, 1, PIP_LOG)
 
 
 def packages(lock: str) -> None:

@@ -61,6 +61,8 @@ def progress(said: str, unpacked: int, wanted: int) -> str:
 def install(venv: Path, python: Path, arguments: list[str], wanted: int, log: Path) -> None:
     """Run `pip install` there. A stopped or failed one can be run again and goes on.
 
+    It runs in the folder of the environment: pip reads "name [1]" in a path as an extra.
+
     Args:
         wanted: how many packages the arguments name.
         log: takes all that pip says.
@@ -80,6 +82,7 @@ def install(venv: Path, python: Path, arguments: list[str], wanted: int, log: Pa
         temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)  # the system's may be small
         process = subprocess.Popen(
             command,
+            cwd=venv.parent,
             env=os.environ | temporary | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -119,9 +122,12 @@ def show(line: str, terminal: bool) -> None:
 
 
 def stop(process: subprocess.Popen) -> None:
-    """Let it end: Ctrl-C reached it, too, and it tidies up. One that stays is ended."""
+    """Let it end: Ctrl-C reached it, too, and it tidies up. One that stays is ended.
+
+    A second Ctrl-C hastens that: nobody may move the environment while pip writes into it.
+    """
     for end in (lambda: None, process.terminate, process.kill):
         end()
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
             process.wait(5)
             return
