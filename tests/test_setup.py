@@ -378,17 +378,20 @@ def test_what_an_interrupted_pip_left_is_installed_again(venv):
 
 
 @pytest.mark.slow
-def test_a_folder_whose_name_pip_would_take_for_an_extra(venv):
-    place = venv.folder / 'it"s %41 \u0633\u0631\u06cc [1]'
-    (place / "v").parent.mkdir()
-    subprocess.run([sys.executable, "-m", "venv", place / "v"], check=True)
+def test_a_folder_whose_name_pip_would_take_for_an_extra(venv, tmp_path, monkeypatch):
+    place = tmp_path / 'it"s %41 \u0633\u0631\u06cc [1]'
+    place.mkdir()
     (place / "pyproject.toml").write_text(
         '[build-system]\nrequires = []\nbuild-backend = "b"\nbackend-path = ["."]\n'
     )
     (place / "b.py").write_text("raise SystemExit('pip found the project')")
-    python = place / "v" / environment.venv_python().relative_to(environment.VENV)
+    monkeypatch.setattr(environment, "ROOT", place)
+    monkeypatch.setattr(environment, "NEEDED_GB", 0)
+    monkeypatch.setattr(environment, "packages", lambda lock: None)
+    monkeypatch.setattr(environment, "VENV", venv.folder / "v")
+    monkeypatch.setattr(environment, "PIP_LOG", venv.folder / "log")
     with pytest.raises(pip.Failed):
-        pip.install(place / "v", python, environment.PROJECT, 1, venv.folder / "log")
+        environment.the_series()
     assert "pip found the project" in (venv.folder / "log").read_text(encoding="utf-8")
 
 

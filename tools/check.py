@@ -8,7 +8,7 @@ import importlib.metadata
 import platform
 import sys
 
-from tools.environment import VENV
+from tools.environment import inside
 from tools.project import requirements
 
 SET_UP = "python -m tools setup"
@@ -55,7 +55,7 @@ def rows():
     version = platform.python_version()
     yield "Python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer"
     yield "system", True, f"{platform.system()} {platform.machine()}", ""
-    yield "environment", True, ".venv" if sys.prefix == str(VENV) else "another than .venv", ""
+    yield "environment", True, ".venv" if inside() else "another than .venv", ""
     for check in (packages, memory, data):
         try:
             yield from check()

@@ -15,14 +15,13 @@ from pathlib import Path
 from tools import pip
 from tools.project import ROOT, hand_over, pyproject, requirements, write
 
-VENV = ROOT / ".venv"
-ASIDE = ROOT / ".venv-aside"
+VENV = (ROOT / ".venv").resolve()  # it may be a link to a larger disk
+ASIDE = VENV.with_name(f"{VENV.name}-aside")
 PIP_LOG = ROOT / ".cache" / "pip.log"
 LOCK, GRADING_LOCK = "requirements.lock", "requirements-grading.lock"
 TORCH = "torch==2.13.0"  # for every system and index, so written without a build label
 NEWEST = (3, 14)  # the last Python that this PyTorch was built for
 NEEDED_GB = 4
-PROJECT = ["--no-deps", "--no-build-isolation", "--editable", "."]
 # A virtual environment's Python leads to the one that it was made from.
 BASE_PYTHON = getattr(sys, "_base_executable", None) or sys.executable
 
@@ -164,7 +163,9 @@ def the_series() -> None:
             raise pip.Failed(pip.reason(said))
     print("installing the locked packages (a few minutes the first time) ...", flush=True)
     packages(LOCK)
-    pip.install(VENV, venv_python(), PROJECT, 1, PIP_LOG)
+    # As an address: in a path pip reads "name [1]" as an extra.
+    project = ["--no-deps", "--no-build-isolation", "--editable", ROOT.as_uri()]
+    pip.install(VENV, venv_python(), project, 1, PIP_LOG)
 
 
 def packages(lock: str) -> None:

@@ -61,8 +61,6 @@ def progress(said: str, unpacked: int, wanted: int) -> str:
 def install(venv: Path, python: Path, arguments: list[str], wanted: int, log: Path) -> None:
     """Run `pip install` there. A stopped or failed one can be run again and goes on.
 
-    It runs in the folder of the environment: pip reads "name [1]" in a path as an extra.
-
     Args:
         wanted: how many packages the arguments name.
         log: takes all that pip says.
@@ -82,7 +80,6 @@ def install(venv: Path, python: Path, arguments: list[str], wanted: int, log: Pa
         temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)  # the system's may be small
         process = subprocess.Popen(
             command,
-            cwd=venv.parent,
             env=os.environ | temporary | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
