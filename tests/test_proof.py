@@ -35,6 +35,7 @@ def test_the_whole_proof_is_every_notebook_once_and_all_tests_the_longest_first(
     assert sorted(named) == [str(path) for path in notebooks()] and proof[-1] == "tests"
     minutes = [testing.minutes(path) for path in map(type(ROOT), named)]
     assert minutes == sorted(minutes, reverse=True) and min(minutes) >= 1
+    assert "--no-loadscope-reorder" in proof  # else pytest-xdist sorts by the number of cells
     assert its_environment["OMP_NUM_THREADS"] == its_environment["LOKY_MAX_CPU_COUNT"] == "1"
     assert its_environment["RNN_MEASURED_STRICT"] == "1" and "-m" not in proof[3:]
 

@@ -278,6 +278,9 @@ def test_an_environment_of_the_reader_is_used_as_it_is(bare, monkeypatch, tmp_pa
     monkeypatch.setattr(environment.sysconfig, "get_path", lambda name: str(tmp_path))
     assert not environment.of_the_reader()
     (tmp_path / f"{pyproject()['project']['name'].replace('-', '_')}-1.dist-info").mkdir()
+    with monkeypatch.context() as patch:  # .venv is ours, and kept as the lock says
+        patch.setattr(environment, "inside", lambda: True)
+        assert not environment.of_the_reader()
     monkeypatch.setattr(environment.subprocess, "run", None)
     assert environment.ready(grading=True) == sys.executable
 
