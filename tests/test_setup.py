@@ -499,6 +499,13 @@ def lines():
     return [Requirement(line) for line in whole if line and not line.startswith("#")]
 
 
+def test_who_asks_for_help_writes_no_lock(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["lock", "--help"])
+    monkeypatch.setattr(environment.subprocess, "run", None)
+    environment.lock()
+    assert "--upgrade" in capsys.readouterr().out
+
+
 def test_every_line_of_the_lock_admits_every_python_and_system(lines):
     assert not faults(lines)
     assert len(lines) > 150 and environment.TORCH in map(str, lines)

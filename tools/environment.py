@@ -244,6 +244,9 @@ def lock() -> None:
 
     A version in the present file is kept while it fits; arguments go to uv (`--upgrade`, say).
     """
+    if {"-h", "--help"} & set(sys.argv):
+        print("Arguments go to `uv pip compile`: --upgrade, or --upgrade-package NAME.")
+        return
     series = [TORCH, "setuptools", *requirements("lab", "test").values()]
     grading = pyproject()["project"]["optional-dependencies"]["grading"]
     with tempfile.TemporaryDirectory() as name:
