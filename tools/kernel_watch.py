@@ -37,7 +37,8 @@ def how_it_ended(kernel) -> str:
     process = getattr(getattr(kernel, "km", None), "provisioner", None)
     status = getattr(getattr(process, "process", None), "returncode", None)
     if status is not None and status < 0:
-        return f"the kernel was killed (signal {-status}): is there enough memory?"
+        memory = ": is there enough memory?" if status == -9 else ""
+        return f"the kernel was killed (signal {-status}){memory}"
     return f"the kernel ended in the middle of the cell (exit status {status})"
 
 
