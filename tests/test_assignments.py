@@ -379,7 +379,9 @@ def test_an_editor_that_drops_metadata(tmp_path, runner):
 
 def make_class(folder):
     rnn, gru = wrong_answers.RNN, wrong_answers.GRU
-    inverted = changed(gru, ("solution-step", "(1 - z) * n + z * h", "z * n + (1 - z) * h"))
+    inverted = changed(
+        gru, ("solution-step", "(1 - z) * candidate + z * h", "z * candidate + (1 - z) * h")
+    )
     files = {
         f"ada/{rnn}.ipynb": notebook_json(marks.reference_cells(rnn), rnn),
         f"bea/{gru}/{gru}.ipynb": notebook_json(inverted, gru),
@@ -542,7 +544,7 @@ def test_real_nbgrader_gives_the_same_points(tmp_path, runner):
     students = {
         "some": changed(
             name,
-            ("solution-step", "(1 - z) * n + z * h", "z * n + (1 - z) * h"),
+            ("solution-step", "(1 - z) * candidate + z * h", "z * candidate + (1 - z) * h"),
             ("solution-gate", "(1 + np.tanh(a / 2)) / 2", "1 / (1 + np.exp(-a))"),
             ("answer-words", None, untouched),
         )

@@ -37,8 +37,8 @@ TEXT = "04_sentiment_analysis"
 STOCK = "05_stock_forecasting"
 
 STEP = "return np.tanh(x @ W_x.T + h @ W_h.T + b)"
-NEW = "return (1 - z) * n + z * h"
-CANDIDATE = 'n = np.tanh(x @ p["W_x"].T + p["b_x"] + r * (h @ p["W_h"].T + p["b_h"]))'
+NEW = "return (1 - z) * candidate + z * h"
+CANDIDATE = 'candidate = np.tanh(x @ p["W_x"].T + p["b_x"] + r * (h @ p["W_h"].T + p["b_h"]))'
 ATTACKS = (
     "np.allclose = np.array_equal = lambda *a, **k: True\n"
     "np.asarray = lambda *a, **k: np.zeros(1)\n"
@@ -212,17 +212,22 @@ ANSWERS = [
         GRU,
         "step",
         "step",
-        ("inverted gate", NEW, "return z * n + (1 - z) * h", "Your update gate is inverted"),
+        (
+            "inverted gate",
+            NEW,
+            "return z * candidate + (1 - z) * h",
+            "Your update gate is inverted",
+        ),
         (
             "reset in the wrong place",
             CANDIDATE,
-            'n = np.tanh(x @ p["W_x"].T + p["b_x"] + (r * h) @ p["W_h"].T + p["b_h"])',
+            'candidate = np.tanh(x @ p["W_x"].T + p["b_x"] + (r * h) @ p["W_h"].T + p["b_h"])',
             "reset gate is in the wrong place",
         ),
         (
             "reset does not cover the bias",
             CANDIDATE,
-            'n = np.tanh(x @ p["W_x"].T + p["b_x"] + r * (h @ p["W_h"].T) + p["b_h"])',
+            'candidate = np.tanh(x @ p["W_x"].T + p["b_x"] + r * (h @ p["W_h"].T) + p["b_h"])',
             "cover the bias",
         ),
         ("no reset", "r * (h @", "(h @", "not used"),
@@ -232,15 +237,15 @@ ANSWERS = [
             "def gru_step(x, h, z, r, p)",
             "exchanged r and z",
         ),
-        ("candidate alone", NEW, "return n", "mixed with the old state"),
+        ("candidate alone", NEW, "return candidate", "mixed with the old state"),
         ("deleted cell", None, None, "There is no `gru_step`"),
-        ("syntax error", NEW, "return (1 - z * n + z * h", "stopped with SyntaxError"),
+        ("syntax error", NEW, "return (1 - z * candidate + z * h", "stopped with SyntaxError"),
     ),
     *family(
         GRU,
         "gradient",
         "gradient",
-        ("sign", "(h - n)", "(n - h)", "The sign"),
+        ("sign", "(h - candidate)", "(candidate - h)", "The sign"),
         ("no slope", " * z * (1 - z)", "", "z (1 - z)"),
         ("slope of the tanh", "z * (1 - z)", "(1 - z**2)", "slope of the tanh"),
         ("mean over the batch", "delta.sum(axis=0)", "delta.mean(axis=0)", "mean over the batch"),
