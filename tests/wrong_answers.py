@@ -636,7 +636,7 @@ ANSWERS = [
     Wrong(
         RNN,
         "two parts wrong at once",
-        (("solution-step", "np.tanh(", "("), ("solution-bptt", "before[t]", "states[t]")),
+        (("solution-step", "np.tanh(", "("), ("solution-bptt", "before[:, t]", "states[:, t]")),
         {"check-step": "tanh is missing", "check-bptt": "you took h_t"},
     ),
 ]
