@@ -184,6 +184,7 @@ def test_every_exercise_has_its_solution(path):
         assert re.match(rf"\*\*Your turn {number}: [^*]+\.\*\* ", exercise.source), number
         assert re.search(r"check\s+yourself", exercise.source, flags=re.I), number
         assert solution.source.startswith(f"# Solution {number}\n") and folded(solution), number
+        assert solution.metadata.jupyter.get("outputs_hidden"), f"{number} gives the answer away"
 
 
 @of_edition(second=True)
