@@ -238,7 +238,7 @@ def test_figures_are_numbered_in_order(path):
 @each
 def test_cells_are_short(path):
     lengths = sorted(length(cell) for cell in code_cells(path) if not folded(cell))
-    assert statistics.median(lengths) <= 6
+    assert statistics.median(lengths) <= 8
     assert lengths[int(0.9 * (len(lengths) - 1))] <= 20
     assert lengths[-1] <= 30
     assert all(length(cell) <= 45 for cell in code_cells(path))
