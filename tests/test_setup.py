@@ -328,7 +328,7 @@ def test_the_reason_comes_from_what_pip_said(said, clause):
 
 
 def test_progress_names_the_package_and_how_many_are_left():
-    said = "Looking in indexes: https://pypi.org/simple\n"
+    said = "Looking in indexes: https://packages.example/simple\n"
     assert pip.progress(said, 0, 5) == "pip starts"
     said += (
         "Ignoring appnope: markers 'sys_platform == \"darwin\"' don't match your environment\n"
