@@ -332,10 +332,11 @@ ANSWERS = [
         "carry",
         (
             "first gate left out",
-            "np.prod(f, axis=0)",
-            "np.prod(f[1:], axis=0)",
+            "np.prod(f, axis=1)",
+            "np.prod(f[:, 1:], axis=1)",
             "first step's gate",
         ),
+        ("time first", "axis=1", "axis=0", "second axis"),
         ("sum", "np.prod", "np.sum", "product counts"),
         (
             "huge output",
