@@ -21,7 +21,7 @@ def taught(notebook: str, tag: str) -> dict:
     saved = nbformat.read(NOTEBOOKS / f"{notebook}.ipynb", as_version=4)
     sources = [cell.source for cell in saved.cells if tag in cell.metadata.get("tags", [])]
     assert sources, f"no cell of {notebook} is tagged {tag}"
-    names = {"np": np}
+    names = {"np": np, "cells": cells}
     exec("\n\n".join(sources), names)
     return names
 
@@ -29,6 +29,11 @@ def taught(notebook: str, tag: str) -> dict:
 @pytest.fixture(scope="module")
 def gru():
     return taught("02_gru_gates", "taught-gru")
+
+
+@pytest.fixture(scope="module")
+def lstm():
+    return taught("03_gru_vs_lstm", "taught-lstm")["lstm"]
 
 
 sizes = st.tuples(st.integers(1, 12), *[st.integers(1, 7)] * 3)
@@ -53,6 +58,15 @@ def test_taught_gru_equals_the_imported_one(gru, sizes, seed, given_state):
     for name in grads:
         np.testing.assert_allclose(grads[name], expected[name], atol=1e-11, err_msg=name)
     np.testing.assert_allclose(mine.state_gradients, theirs.state_gradients, atol=1e-11)
+
+
+@settings(deadline=None, max_examples=20)
+@given(sizes=sizes, seed=st.integers(0, 2**31))
+def test_taught_lstm_equals_the_imported_one(lstm, sizes, seed):
+    steps, batch, inputs, hidden = sizes
+    theirs = cells.LSTM(inputs, hidden, batch_first=True, seed=seed)
+    x = np.random.default_rng(seed).standard_normal((batch, steps, inputs))
+    np.testing.assert_allclose(lstm(x, *theirs.params.values()), theirs.forward(x), atol=1e-12)
 
 
 def test_taught_rows_are_the_imported_ones(gru):
