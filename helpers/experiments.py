@@ -24,12 +24,14 @@ import argparse
 import datetime
 import json
 import platform
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import ArrayLike
 from scipy import stats
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
@@ -403,6 +405,123 @@ EXPERIMENTS = {
     "memory": (memory_plan, training_row, SETTINGS),
     "counting": (counting_plan, counting_row, SETTINGS),
 }
+
+
+# ---- reading the tables --------------------------------------------------------------------------
+
+
+class Sooner(NamedTuple):
+    """Two kinds of networks compared.
+
+    Attributes:
+        share: how likely a network of the first kind solves its task sooner than one of the second,
+            ties counted half, averaged over the settings.
+        p: how likely a share so far from one half, or farther, is if the two kinds do not differ.
+        settings: in how many settings the two can be told apart at all.
+    """
+
+    share: float
+    p: float
+    settings: int
+
+
+def sooner(pairs: Iterable[tuple[ArrayLike, ArrayLike]]) -> Sooner | None:
+    """Which of two kinds of networks needs fewer training steps, over several settings?
+
+    Wilcoxon's rank sum of each setting, added up (van Elteren 1960, with equal weights, by its
+    normal approximation with ties). A network that never solved its task comes after all that did
+    and ties with the others that did not. A setting in which all tie, at the floor or at the
+    ceiling, tells nothing and is left out.
+
+    Args:
+        pairs: for each setting the steps of the first kind's networks and of the second's, NaN for
+            a network that never solved its task.
+
+    Returns:
+        The comparison, None if no setting is left.
+    """
+    shares, variances = [], []
+    for pair in pairs:
+        first, second = (np.nan_to_num(np.asarray(steps, float), nan=np.inf) for steps in pair)
+        n, m = len(first), len(second)
+        if not n * m:
+            continue
+        _, ties = np.unique(np.concatenate([first, second]), return_counts=True)
+        if len(ties) == 1:
+            continue
+        shares.append(np.mean((first[:, None] < second) + (first[:, None] == second) / 2))
+        untied = 1 - (ties**3 - ties).sum() / ((n + m) ** 3 - (n + m))
+        variances.append((n + m + 1) / (12 * n * m) * untied)
+    if not shares:
+        return None
+    z = (np.sum(shares) - len(shares) / 2) / np.sqrt(np.sum(variances))
+    return Sooner(float(np.mean(shares)), float(2 * stats.norm.sf(abs(z))), len(shares))
+
+
+def gru_or_lstm(table: pd.DataFrame) -> dict[tuple[str, str], Sooner | None]:
+    """The GRU compared with the LSTM at short lags (20, 50) and long ones (100 to 500).
+
+    Args:
+        table: `memory`.
+
+    Returns:
+        For each pair of "short" or "long" and the networks compared: `sooner`, with the GRU first.
+    """
+
+    def steps(task, lag, cell, start, size):
+        which = (table.task == task) & (table.lag == lag) & (table.cell == cell)
+        return table[which & (table.start == start) & (table.hidden_size == size)].steps
+
+    kinds = {
+        "default start": ("default", HIDDEN_SIZE),
+        "chrono start": ("chrono", HIDDEN_SIZE),
+        "chrono start, equal parameters": ("chrono", EQUAL_PARAMETERS),
+    }
+    return {
+        (length, kind): sooner(
+            (steps(task, lag, "GRU", start, size), steps(task, lag, "LSTM", start, HIDDEN_SIZE))
+            for task in table.task.unique()
+            for lag in lags
+        )
+        for length, lags in {"short": (20, 50), "long": (100, 200, 500)}.items()
+        for kind, (start, size) in kinds.items()
+    }
+
+
+def leads(compared: dict[tuple[str, str], Sooner | None]) -> dict[str, bool | None]:
+    """What "the GRU for short, the LSTM for long dependencies" implies, and whether it was seen.
+
+    Args:
+        compared: of `gru_or_lstm`.
+
+    Returns:
+        Conditions for `helpers.claims.verdict`: None where the difference is not significant at
+        the level of 5% shared among all comparisons (Bonferroni).
+    """
+    conditions = {}
+    for (length, kind), found in compared.items():
+        ahead = None
+        if found and found.p < 0.05 / len(compared):
+            ahead = (found.share > 0.5) == (length == "short")
+        cell = "GRU" if length == "short" else "LSTM"
+        conditions[f"{length} lags, {kind}: the {cell} learns sooner"] = ahead
+    return conditions
+
+
+def most_solved(steps: ArrayLike) -> bool | None:
+    """Did most networks solve their task? By Wilson's 95% interval of the share, against one half.
+
+    Args:
+        steps: training steps of each network, NaN for one that never solved it.
+
+    Returns:
+        True or False where the interval lies above or below one half, None where it includes it.
+    """
+    solved = np.isfinite(np.asarray(steps, float))
+    if not solved.size:
+        return None
+    share = stats.binomtest(int(solved.sum()), solved.size).proportion_ci(method="wilson")
+    return True if share.low > 0.5 else False if share.high < 0.5 else None
 
 
 def write_table(name: str, folder: Path = TABLES) -> None:
