@@ -2,7 +2,7 @@
 
 ::
 
-    python -m helpers.experiments pilot memory counting
+    python -m helpers.experiments pilot counting memory
 
 writes `helpers/tables/pilot.csv` and so on, one row per trained network, each with a `.json` beside
 it (settings, versions, date), and nothing else. Finished rows wait in `pilot.partial`: after an
@@ -522,6 +522,33 @@ def most_solved(steps: ArrayLike) -> bool | None:
         return None
     share = stats.binomtest(int(solved.sum()), solved.size).proportion_ci(method="wilson")
     return True if share.low > 0.5 else False if share.high < 0.5 else None
+
+
+def told(steps: ArrayLike) -> str:
+    """How many networks solved their task, and the median of their training steps.
+
+    Args:
+        steps: of each network, NaN for one that never solved it.
+
+    Returns:
+        Such as "10/10 70 (60–90)": the 95% interval of the median is that of the sign test, without
+            any assumption about the distribution; fewer than six networks give none. "never" is
+            more than the cap.
+    """
+    steps = np.nan_to_num(np.asarray(steps, float), nan=np.inf)
+    if not steps.size:
+        return ""
+
+    def word(number):
+        return "never" if np.isinf(number) else f"{number:.0f}"
+
+    ordered = np.sort(steps)
+    middle = ordered[(steps.size - 1) // 2 : steps.size // 2 + 1].mean()
+    text = f"{np.isfinite(steps).sum()}/{steps.size} {word(middle)}"
+    cut = int(stats.binom.ppf(0.025, steps.size, 0.5))  # so many from each end are outside
+    if steps.size < 6:
+        return text
+    return f"{text} ({word(ordered[cut - 1])}–{word(ordered[-cut])})"
 
 
 def write_table(name: str, folder: Path = TABLES) -> None:

@@ -325,6 +325,15 @@ def test_most_solved():
     assert experiments.most_solved([np.nan] * 3) is None and experiments.most_solved([]) is None
 
 
+def test_steps_in_words():
+    never = np.nan
+    told = experiments.told
+    assert told([30, 10, 20]) == "3/3 20" and told([]) == "" and told([never]) == "0/1 never"
+    # ten: the second and the ninth bound the median with a confidence of 97.9%
+    assert told([90, 10, 20, 30, 40, 50, 60, 70, 80, never]) == "9/10 55 (20–90)"
+    assert told([10] * 4 + [never] * 6) == "4/10 never (10–never)"
+
+
 # ---- writing a table -----------------------------------------------------------------------------
 
 
