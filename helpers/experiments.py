@@ -13,7 +13,7 @@ All three belong to notebook 3 and take about 70 minutes on one core. The cells 
 `helpers.cells`, whose passes are proved equal to PyTorch's in notebooks 2 and 3; so small, they
 train faster on a CPU than `nn.GRU`. PyTorch's Adam moves the weights.
 
-- **pilot**: three seeds of every cell, start and task with each learning rate of `LEARNING_RATES`.
+- **pilot**: three seeds of every cell, start and task with each of the `LEARNING_RATES`.
   `best_rate` reads the best one from it, by the same rule for all.
 - **memory**: how many training steps RNN, GRU and LSTM need until they solve two tasks that ask for
   memory, with ten other seeds, the pilot's learning rates and lags from 20 to 500 steps.
@@ -58,7 +58,6 @@ HIDDEN_SIZE = 24
 EQUAL_PARAMETERS = 28
 BATCH_SIZE = 32
 CLIP_NORM = 1.0
-LEARNING_RATES = (0.003, 0.01, 0.03)
 CAP = 1000  # training steps, then the run is given up
 EVERY = 10  # training steps from one evaluation to the next
 TEST_SEQUENCES = 200
@@ -70,11 +69,12 @@ VARIANCE_OF_SUM = 1 / 6  # of the adding task's answer: two numbers, uniform in 
 
 LAGS = (20, 50, 100, 200, 500)
 SEEDS = range(10)
-FEW_SEEDS = range(3)  # where a run takes long, see `memory_seeds`
 PILOT_SEEDS = range(100, 103)  # none of them is a seed of another table
 PILOT_LAGS = {"latch": (20, 50), "adding": (50,), "marks": (50,), "difference": (50,)}
 PILOT_CAP = 500
+MEMORY = ("latch", "adding")
 COUNTING = ("marks", "difference")
+LEARNING_RATES = {MEMORY: (0.003, 0.01, 0.03, 0.1), COUNTING: (0.003, 0.01, 0.03)}
 COUNT = 50  # the highest count in training
 COUNTED = (25, 50, 60, 75, 100)  # tested: in the range of training and beyond it
 COUNTING_SEEDS = range(200, 205)
@@ -265,11 +265,12 @@ def pilot_plan() -> list[dict]:
     """The settings of every network of the table `pilot`, in the table's order."""
     return [
         dict(task=task, lag=lag, cell=cell, start=start, learning_rate=rate, seed=seed)
-        for task, lags in PILOT_LAGS.items()
-        for lag in lags
+        for group, rates in LEARNING_RATES.items()
+        for rate in rates
+        for task in group
+        for lag in PILOT_LAGS[task]
         for cell, start in ARMS
         if task not in COUNTING or start == "chrono"
-        for rate in LEARNING_RATES
         for seed in PILOT_SEEDS
     ]
 
@@ -316,9 +317,9 @@ def rnn_start(pilot: pd.DataFrame, task: str) -> str:
 def memory_seeds(pilot: pd.DataFrame, task: str, cell: str, start: str, lag: int) -> range:
     """The seeds of one setting of the table `memory`: ten, but fewer where nothing is to be seen.
 
-    Where no network of the pilot solved 50 steps, three seeds show whether the same holds at 100,
-    and 200 are not tried. From the default start three seeds try 200 steps and none 500, and
-    from the good ones three try 500.
+    Where no network of the pilot solved 50 steps, five seeds try them again and three try 100, none
+    200. From the default start three seeds try 200 steps and none 500, and from the good ones
+    three try 500.
     """
     which = (pilot.task == task) & (pilot.cell == cell) & (pilot.start == start)
     solved = pilot[which & (pilot.lag == 50)].steps.notna().any()
@@ -327,8 +328,8 @@ def memory_seeds(pilot: pd.DataFrame, task: str, cell: str, start: str, lag: int
     if lag >= 200 and not solved:
         return range(0)
     if lag == 500 or (lag == 200 and start == "default") or (lag == 100 and not solved):
-        return FEW_SEEDS
-    return SEEDS
+        return SEEDS[:3]
+    return SEEDS[:5] if lag == 50 and not solved else SEEDS
 
 
 def memory_plan() -> list[dict]:
@@ -347,12 +348,12 @@ def memory_plan() -> list[dict]:
 
     plan = []
     for lag in LAGS:
-        for task in ("latch", "adding"):
+        for task in MEMORY:
             for cell, start in ARMS:
                 if cell != "RNN" or start in ("default", rnn_start(pilot, task)):
                     plan += settings(task, cell, start, lag)
     for lag in LAGS[:-1]:
-        for task in ("latch", "adding"):
+        for task in MEMORY:
             plan += settings(task, "GRU", "chrono", lag, EQUAL_PARAMETERS)
     return plan
 
