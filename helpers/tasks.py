@@ -102,6 +102,76 @@ def sum_since_marker(
     return x, y
 
 
+def marks(length: int, batch_size: int, generator: Generator, count: int | None = None) -> Batch:
+    """How many steps were marked?
+
+    Args:
+        length: number of steps, at least 1.
+        batch_size, generator: see `latch`.
+        count: how many marks each sequence has, at most `length`; for each sequence any number from
+            0 to `length`, equally likely, if None.
+
+    Returns:
+        x: (batch_size, length, 2), float32. Channel 0 is 1 at the marked steps, channel 1 is 0.
+        y: (batch_size,), float32, the count.
+
+    Raises:
+        ValueError, TypeError: see `latch`; ValueError: more marks than steps.
+    """
+    _check(generator, 1, length=length, batch_size=batch_size)
+    counts = _counts(generator, 0, length, batch_size, count)
+    x = np.zeros((batch_size, length, 2), dtype=np.float32)
+    order = generator.random((length, batch_size)).T.argsort(1)  # (B, T): a place for every number
+    x[..., 0] = order < counts[:, None]
+    return x, counts.astype(np.float32)
+
+
+MOST_APART = 5  # of the numbers of steps up and down in `difference`
+
+
+def difference(most: int, batch_size: int, generator: Generator, count: int | None = None) -> Batch:
+    """By how many do the steps up outnumber the steps down that follow them?
+
+    The question behind a^n b^n (Weiss, Goldberg & Yahav 2018). Blank steps, then the steps up, then
+    the steps down; the answer is asked for after the last step.
+
+    Args:
+        most: the most steps up, at least 1.
+        batch_size, generator: see `latch`.
+        count: how many steps up each sequence has, at most `most`; for each sequence any number
+            from 1 to `most`, equally likely, if None.
+
+    Returns:
+        x: (batch_size, 2 most + 5, 2), float32. Channel 0 is 1 at a step up, channel 1 at a step
+            down.
+        y: (batch_size,), float32, the difference, a whole number from -5 to 5.
+
+    Raises:
+        ValueError, TypeError: see `latch`; ValueError: count is more than `most`.
+    """
+    _check(generator, 1, most=most, batch_size=batch_size)
+    up = _counts(generator, 1, most, batch_size, count)
+    y = generator.integers(-MOST_APART, MOST_APART + 1, size=batch_size)
+    y = np.minimum(y, up)  # there are no fewer than 0 steps down
+    down = up - y
+    before_end = np.arange(2 * most + MOST_APART, 0, -1)  # (T,): the last step is 1
+    x = np.zeros((batch_size, len(before_end), 2), dtype=np.float32)
+    x[..., 1] = before_end <= down[:, None]
+    x[..., 0] = (before_end <= (up + down)[:, None]) - x[..., 1]
+    return x, y.astype(np.float32)
+
+
+def _counts(
+    generator: Generator, least: int, most: int, batch_size: int, count: int | None
+) -> np.ndarray:
+    if count is None:
+        return generator.integers(least, most + 1, size=batch_size)
+    _check(generator, least, count=count)
+    if count > most:
+        raise ValueError(f"expected count to be at most {most}, got {count}")
+    return np.full(batch_size, count)
+
+
 def _check(generator: Generator, least: int, **numbers: int) -> None:
     if not isinstance(generator, Generator):
         raise TypeError(f"expected a generator such as np.random.default_rng(0), got {generator!r}")

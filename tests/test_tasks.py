@@ -16,11 +16,14 @@ def rng(seed=0):
         (tasks.latch, (5,), np.int64),
         (tasks.adding, (5,), np.float32),
         (tasks.sum_since_marker, (5, 7), np.float32),
+        (tasks.marks, (5,), np.float32),
+        (tasks.difference, (5,), np.float32),
     ],
 )
 def test_shapes_types_and_seeds(task, y_shape, y_type):
     (x, y), (again, _) = task(7, 5, rng(1)), task(7, 5, rng(1))
-    assert x.shape == (5, 8 if task is tasks.latch else 7, 2) and y.shape == y_shape
+    steps = {tasks.latch: 8, tasks.difference: 19}.get(task, 7)
+    assert x.shape == (5, steps, 2) and y.shape == y_shape
     assert (x.dtype, y.dtype) == (np.float32, y_type)
     np.testing.assert_array_equal(x, again)
     assert not np.array_equal(x, task(7, 5, rng(2))[0])
@@ -47,6 +50,34 @@ def test_adding_marks_each_step_of_each_half_equally_often(length):
     np.testing.assert_allclose((numbers * marks).sum(1), y, rtol=1e-6)
     assert 0 <= numbers.min() < 0.01 and 0.99 < numbers.max() < 1
     assert np.mean((y - 1) ** 2) == pytest.approx(1 / 6, abs=0.02)
+
+
+def test_marks_are_counted():
+    x, y = tasks.marks(10, 2000, rng())
+    np.testing.assert_array_equal(x[..., 0].sum(1), y)
+    assert set(np.unique(x[..., 0])) == {0, 1} and not x[..., 1].any()
+    assert np.bincount(y.astype(int)).min() > 100 and len(np.bincount(y.astype(int))) == 11
+    np.testing.assert_allclose(x[..., 0].mean(0), 0.5, atol=0.05)  # marks lie anywhere
+    x, y = tasks.marks(10, 50, rng(), count=4)
+    assert (y == 4).all() and (x[..., 0].sum(1) == 4).all() and len(np.unique(x, axis=0)) > 20
+
+
+def test_difference_is_ups_less_downs():
+    x, y = tasks.difference(10, 2000, rng())
+    up, down = x[..., 0], x[..., 1]
+    np.testing.assert_array_equal(up.sum(1) - down.sum(1), y)
+    assert set(np.unique(y)) == set(range(-5, 6)) and set(np.unique(up.sum(1))) == set(range(1, 11))
+    for sequence in (up + 2 * down)[:50]:  # blank, then up, then down, and nothing between
+        assert sequence.tolist() == sorted(sequence.tolist())
+    x, y = tasks.difference(10, 50, rng(), count=10)
+    assert (x[..., 0].sum(1) == 10).all() and len(np.unique(y)) > 5
+
+
+@pytest.mark.parametrize("task", [tasks.marks, tasks.difference])
+@pytest.mark.parametrize("count", [-1, 8, 2.5])
+def test_counts_that_do_not_fit(task, count):
+    with pytest.raises(ValueError, match="expected count to be"):
+        task(7, 5, rng(), count=count)
 
 
 @pytest.mark.parametrize("chance", [0, 0.3, 1])

@@ -23,7 +23,7 @@ COMMANDS = {
     "assignments": ("tools.assignments:main", "grading", "write the students' releases"),
     "grade": ("tools.grade:main", "grading", "grade a class: grade FOLDER"),
     "review": ("tools.review:review", "", "let git show notebook changes cell by cell"),
-    "experiments": ("helpers.experiments:main", "", "write a table of long runs anew, an hour"),
+    "experiments": ("helpers.experiments:main", "", "write tables of long runs anew, an hour"),
     "bench": ("tools.bench:main", "", "time the NumPy cells against PyTorch"),
     "alone": ("tools.testing:alone", "data", "notebooks in an empty folder, as on Colab"),
     "offline": ("tools.testing:offline", "data", "notebooks with the network cut"),
