@@ -27,7 +27,7 @@ import torch
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from helpers import cells, tasks
+from helpers import cells, tasks, trials
 
 TABLES = Path(__file__).resolve().parent / "tables"
 TASKS = {"latch": tasks.latch, "adding": tasks.adding}
@@ -211,7 +211,12 @@ MEMORY_SETTINGS = {
     "score": "latch: share of right answers; adding: explained share of the variance",
 }
 # Behind each table: the settings of every row; one row's settings -> its results; what all share.
-EXPERIMENTS = {"memory": (memory_plan, memory_row, MEMORY_SETTINGS)}
+EXPERIMENTS = {
+    "memory": (memory_plan, memory_row, MEMORY_SETTINGS),
+    "uses": (trials.uses_plan, trials.row, trials.SETTINGS),
+    "capacity": (trials.capacity_plan, trials.row, trials.SETTINGS),
+    "successors": (trials.successors_plan, trials.row, trials.SETTINGS),
+}
 
 
 def write_table(name: str, folder: Path = TABLES) -> None:
