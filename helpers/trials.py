@@ -523,8 +523,8 @@ def uses_plan() -> list[dict]:
 
 
 def capacity_plan() -> list[dict]:
-    """LSTMs on the digits. 3 layers of 29 have the weights of one of 64, 3 of 64 those of 142."""
-    sizes = ((16, 1), (64, 1), (29, 3), (142, 1), (64, 3))
+    """LSTMs on the digits; three layers of 29 have as many weights as one of 64."""
+    sizes = ((16, 1), (64, 1), (29, 3), (64, 3))
     return [
         row
         for hidden, layers in sizes
@@ -532,6 +532,7 @@ def capacity_plan() -> list[dict]:
     ]
 
 
+SEEDS = {"latch": 3, "adding": 3, "switch": 5}
 SUCCESSORS = (("GRU", 16, 1), ("minGRU", 160, 1), ("minGRU", 14, 3), ("attention", 10, 1))
 
 
@@ -545,7 +546,7 @@ def successors_plan() -> list[dict]:
         row
         for name in MEMORY
         for kind, hidden, layers in SUCCESSORS + (("signed minGRU", 160, 1),) * (name == "switch")
-        for row in _rows(5, name=name, kind=kind, hidden=hidden, layers=layers, times=1)
+        for row in _rows(SEEDS[name], name=name, kind=kind, hidden=hidden, layers=layers, times=1)
     ]
     for kind, hidden, layers in (("minGRU", 48, 3), ("attention", 34, 1)):
         plan += _rows(0, name="switch", kind=kind, hidden=hidden, layers=layers, times=3)
