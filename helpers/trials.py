@@ -409,7 +409,7 @@ def memory_task(name: str) -> Task:
 MAKE = {"sound": sound, "translation": translation, "reviews": reviews, "series": series}
 USES = tuple(MAKE)
 MAKE["digits"] = digits
-MEMORY = ("latch", "adding", "switch")
+MEMORY = ("switch", "latch", "adding")
 
 
 @cache
