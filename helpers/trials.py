@@ -159,14 +159,23 @@ class Net(nn.Module):
         hidden: units in a layer.
         layers: number of layers.
         seed: of all weights.
+        longest: of the chrono start, in steps; None for the length of the sequences.
     """
 
-    def __init__(self, kind: str, task: "Task", hidden: int, layers: int, seed: int):
+    def __init__(
+        self,
+        kind: str,
+        task: "Task",
+        hidden: int,
+        layers: int,
+        seed: int,
+        longest: int | None = None,
+    ):
         super().__init__()
         torch.manual_seed(seed)
         self.embed = nn.Embedding(task.words, task.inputs) if task.words else nn.Identity()
         self.layers, self.answers = nn.Sequential(), task.answers
-        steps = task.train[0].shape[1]
+        steps = longest or task.train[0].shape[1]
         for number in range(layers):
             inputs = hidden if number else task.inputs
             if kind == "attention":
@@ -448,13 +457,20 @@ def score(net: Net, x: torch.Tensor, y: torch.Tensor, writes: bool = False) -> f
 
 
 def train(
-    name: str, kind: str, hidden: int, layers: int, rate: float, seed: int, times: int = 1
+    name: str,
+    kind: str,
+    hidden: int,
+    layers: int,
+    rate: float,
+    seed: int,
+    times: int = 1,
+    longest: int | None = None,
 ) -> tuple[Net, dict[str, float]]:
     """Train one network with Adam, and score it after half and after all of its updates.
 
     Args:
         name: of the task.
-        kind, hidden, layers, seed: see `Net`.
+        kind, hidden, layers, seed, longest: see `Net`.
         rate: the learning rate.
         times: how many times the task's number of updates.
 
@@ -463,7 +479,8 @@ def train(
         part) after half of the updates, "longer" where the task has longer sequences.
     """
     given = task(name)
-    net, order = Net(kind, given, hidden, layers, seed), np.random.default_rng([seed, 2])
+    net = Net(kind, given, hidden, layers, seed, longest)
+    order = np.random.default_rng([seed, 2])
     optimizer, found = torch.optim.Adam(net.parameters(), lr=rate), {}
     (x, y), updates = given.train, times * given.updates
     for update in range(1, updates + 1):
