@@ -36,7 +36,7 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from helpers import cells, tasks
+from helpers import cells, tasks, trials
 
 TABLES = Path(__file__).resolve().parent / "tables"
 TASKS = {
@@ -403,6 +403,9 @@ EXPERIMENTS = {
     "pilot": (pilot_plan, pilot_row, SETTINGS | {"most training steps": PILOT_CAP}),
     "memory": (memory_plan, training_row, SETTINGS),
     "counting": (counting_plan, counting_row, SETTINGS),
+    "uses": (trials.uses_plan, trials.row, trials.SETTINGS),
+    "capacity": (trials.capacity_plan, trials.row, trials.SETTINGS),
+    "successors": (trials.successors_plan, trials.row, trials.SETTINGS),
 }
 
 
