@@ -91,45 +91,6 @@ def show(figure: Figure, alt: str) -> None:
     )
 
 
-def heatmap(
-    axes: Axes,
-    values: np.ndarray,
-    columns: Sequence[str],
-    *,
-    limit: float | None = None,
-    label: str = "",
-) -> None:
-    """Draw signed values as coloured cells: blue below zero, white at zero, red above.
-
-    Args:
-        axes: where to draw.
-        values: (rows, columns): one row per unit, one column per word or step.
-        columns: the column labels, from left to right; they stand along the top.
-        limit: the value at the red end of the colour scale, above 0; the blue end is its negative.
-            The largest magnitude if None.
-        label: name and unit of the colour scale.
-
-    Raises:
-        ValueError: the shape does not fit the labels, a value is not finite, or limit is not above
-            0.
-    """
-    values = _finite("values", values, "rows", len(columns))
-    if limit is None:
-        limit = np.abs(values).max() or 1.0  # nothing but zeros is white, not the end of the scale
-    if not 0 < limit < np.inf:
-        raise ValueError(f"expected limit to be above 0, got {limit}")
-    image = axes.imshow(
-        values, aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest"
-    )
-    # Words may hold dollars, which are no formulas.
-    look = dict(rotation=35, ha="left", rotation_mode="anchor", parse_math=False)
-    axes.set_xticks(range(len(columns)), columns, **look)
-    axes.xaxis.tick_top()
-    axes.grid(False)
-    axes.spines[:].set_visible(False)
-    axes.figure.colorbar(image, ax=axes, label=label, fraction=0.03, pad=0.01)
-
-
 def band(axes: Axes, x: Sequence[float], runs: np.ndarray, label: str, **style) -> None:
     """Draw the mean over seeds as a line and the spread from lowest to highest as a band.
 
@@ -143,17 +104,11 @@ def band(axes: Axes, x: Sequence[float], runs: np.ndarray, label: str, **style) 
     Raises:
         ValueError: the shape of runs does not fit x, or a run holds a value that is not finite.
     """
-    runs = _finite("runs", runs, "seeds", len(x))
+    runs = np.ma.filled(np.ma.asarray(runs, dtype=float), np.nan)  # what is masked is not drawn
+    if runs.ndim != 2 or runs.shape[1] != len(x) or runs.size == 0:
+        raise ValueError(f"expected runs of shape (seeds, {len(x)}), got {runs.shape}")
+    if not np.isfinite(runs).all():
+        seed, point = np.argwhere(~np.isfinite(runs))[0].tolist()
+        raise ValueError(f"expected finite runs, got {runs[seed, point]} at {seed, point}")
     (line,) = axes.plot(x, runs.mean(0), label=label, **(CELL_STYLE.get(label, {}) | style))
     axes.fill_between(x, runs.min(0), runs.max(0), color=line.get_color(), alpha=0.18, lw=0)
-
-
-def _finite(name: str, values: np.ndarray, rows: str, columns: int) -> np.ndarray:
-    """The values as floats, if they have this shape and nothing would be left undrawn."""
-    values = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
-    if values.ndim != 2 or values.shape[1] != columns or values.size == 0:
-        raise ValueError(f"expected {name} of shape ({rows}, {columns}), got {values.shape}")
-    if not np.isfinite(values).all():
-        row, column = np.argwhere(~np.isfinite(values))[0].tolist()
-        raise ValueError(f"expected finite {name}, got {values[row, column]} at {row, column}")
-    return values

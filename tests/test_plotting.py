@@ -80,45 +80,6 @@ def test_style_is_legible():
     assert str(np.array([1e-6, 1 / 3])) == "[0.     0.3333]"
 
 
-def drawn_colours(axes):
-    image = axes.images[0]
-    return image.cmap(image.norm(image.get_array()))  # (rows, columns, RGBA), 0 to 1
-
-
-def test_heatmap_is_white_at_zero_and_equally_strong_on_both_sides():
-    axes = plt.figure().subplots()
-    plotting.heatmap(axes, np.array([[0.5, -2.0, 0.0]]), ["a", "b", "c"], label="state")
-    assert axes.images[0].get_clim() == (-2.0, 2.0)
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["a", "b", "c"]
-    (positive, negative, zero), *_ = drawn_colours(axes)
-    assert positive[0] > positive[2] and negative[2] > negative[0]  # red above, blue below
-    assert zero[:3].min() > 0.95
-    assert axes.figure.axes[1].get_ylabel() == "state"
-
-
-def test_heatmap_of_zeros_is_white():
-    axes = plt.figure().subplots()
-    plotting.heatmap(axes, np.zeros((2, 2)), ["a", "b"])
-    assert axes.images[0].get_clim() == (-1.0, 1.0)
-    assert drawn_colours(axes)[..., :3].min() > 0.95
-
-
-def test_heatmap_of_words_with_dollars():
-    axes = plt.figure().subplots()
-    plotting.heatmap(axes, np.ones((1, 2)), [r"$\foo$", "$5-$10"])
-    axes.figure.canvas.draw()  # as a formula, the first would be an error and the second italic
-    assert not any(tick.get_parse_math() for tick in axes.get_xticklabels())
-
-
-def test_heatmap_keeps_a_given_limit():
-    axes = plt.figure().subplots()
-    plotting.heatmap(axes, np.array([[0.5, -0.2]]), ["a", "b"], limit=1.0)
-    assert axes.images[0].get_clim() == (-1.0, 1.0)
-    for limit in (0, -1, np.nan, np.inf):
-        with pytest.raises(ValueError, match="limit to be above 0"):
-            plotting.heatmap(axes, np.array([[0.5, -0.2]]), ["a", "b"], limit=limit)
-
-
 def test_band_draws_mean_and_range():
     axes = plt.figure().subplots()
     plotting.band(axes, [1, 2], np.array([[0.0, 1.0], [1.0, 3.0], [5.0, 2.0]]), "GRU", marker="x")
@@ -132,29 +93,23 @@ def test_band_draws_mean_and_range():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("name", ["values", "runs"])
-def test_nothing_stays_undrawn_in_silence(name, bad):
-    axes, values = plt.figure().subplots(), np.ones((2, 3))
-    values[1, 2] = bad
-    with pytest.raises(ValueError, match=rf"expected finite {name}, got {bad} at \(1, 2\)"):
-        if name == "values":
-            plotting.heatmap(axes, values, ["a", "b", "c"])
-        else:
-            plotting.band(axes, [1, 2, 3], values, "GRU")
+def test_nothing_stays_undrawn_in_silence(bad):
+    axes, runs = plt.figure().subplots(), np.ones((2, 3))
+    runs[1, 2] = bad
+    with pytest.raises(ValueError, match=rf"expected finite runs, got {bad} at \(1, 2\)"):
+        plotting.band(axes, [1, 2, 3], runs, "GRU")
 
 
 def test_what_is_masked_is_not_drawn_as_if_it_were_not():
-    with pytest.raises(ValueError, match=r"finite values, got nan at \(0, 1\)"):
-        plotting.heatmap(plt.figure().subplots(), np.ma.array([[1, 2]], mask=[[0, 1]]), "ab")
+    runs = np.ma.array([[1, 2]], mask=[[0, 1]])
+    with pytest.raises(ValueError, match=r"finite runs, got nan at \(0, 1\)"):
+        plotting.band(plt.figure().subplots(), [1, 2], runs, "GRU")
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (3,), (0, 3), (1, 2, 3)])
 def test_shapes_that_do_not_fit(shape):
-    axes = plt.figure().subplots()
-    with pytest.raises(ValueError, match=r"values of shape \(rows, 3\), got \("):
-        plotting.heatmap(axes, np.zeros(shape), ["a", "b", "c"])
     with pytest.raises(ValueError, match=r"runs of shape \(seeds, 3\), got \("):
-        plotting.band(axes, [1, 2, 3], np.zeros(shape), "GRU")
+        plotting.band(plt.figure().subplots(), [1, 2, 3], np.zeros(shape), "GRU")
 
 
 def test_cells_have_two_cues():
