@@ -188,7 +188,7 @@ def committed(name):
     return pd.read_csv(experiments.TABLES / f"{name}.csv"), about
 
 
-@pytest.mark.parametrize("name", ["pilot", "memory", "counting"])
+@pytest.mark.parametrize("name", ["pilot", "memory", "challenge", "counting"])
 def test_committed_table_is_the_plan(name):
     table, about = committed(name)
     make_plan, _, settings = experiments.EXPERIMENTS[name]
