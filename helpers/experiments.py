@@ -17,8 +17,8 @@ train faster on a CPU than `nn.GRU`. PyTorch's Adam moves the weights.
   `best_rate` reads the best one from it, by the same rule for all.
 - **memory**: how many training steps RNN, GRU and LSTM need until they solve two tasks that ask for
   memory, with ten other seeds, the pilot's learning rates and lags from 20 to 500 steps.
-- **challenge**: the chrono LSTM on the latch of 100 and 200 steps with the highest learning rate; the
-  pilot, which knows 20 and 50 steps, chose a lower one.
+- **challenge**: the chrono LSTM on the latch of 100 and 200 steps with the highest learning rate,
+  because the pilot, which knows 20 and 50 steps, chose a lower one.
 - **counting**: GRU and LSTM trained to count up to 50, then tested up to 50 and beyond.
 """
 
