@@ -80,6 +80,7 @@ RATES = (0.003, 0.01, 0.03, 0.1)  # learning rates
 LEARNING_RATES = {MEMORY: RATES, ("marks",): RATES[:3], ("difference",): RATES[:2]}
 COUNT = 50  # the highest count in training
 COUNTED = (25, 50, 60, 75, 100)  # tested: in the range of training and beyond it
+COUNTING_STEPS = {"marks": 500, "difference": 1000}
 COUNTING_SEEDS = {"marks": range(200, 205), "difference": range(200, 203)}
 
 
@@ -395,11 +396,11 @@ def counting_plan() -> list[dict]:
 
 
 def counting_row(task: str, seed: int, **row) -> dict[str, str]:
-    """Train up to the cap, then count: the share of right answers at each count of `COUNTED`.
+    """Train for `COUNTING_STEPS`, then count: the share of right answers at each count of `COUNTED`.
 
     The marks of "marks" lie among twice as many steps as in training.
     """
-    run = train(task, seed=seed, stop=False, **row)
+    run = train(task, seed=seed, stop=False, cap=COUNTING_STEPS[task], **row)
     found = {"steps": "" if run.steps is None else str(run.steps), "score": f"{run.score:.4f}"}
     for count in COUNTED:
         steps = 2 * COUNT if task == "marks" else count
@@ -423,7 +424,7 @@ EXPERIMENTS = {
     "pilot": (pilot_plan, pilot_row, SETTINGS | {"most training steps": PILOT_CAP}),
     "memory": (memory_plan, training_row, SETTINGS),
     "challenge": (challenge_plan, training_row, SETTINGS),
-    "counting": (counting_plan, counting_row, SETTINGS),
+    "counting": (counting_plan, counting_row, SETTINGS | {"most training steps": COUNTING_STEPS}),
 }
 
 
