@@ -20,6 +20,8 @@ train faster on a CPU than `nn.GRU`. PyTorch's Adam moves the weights.
 - **challenge**: the chrono LSTM on the latch of 100 and 200 steps with the highest learning rate,
   because the pilot, which knows 20 and 50 steps, chose a lower one.
 - **counting**: GRU and LSTM trained to count up to 50, then tested up to 50 and beyond.
+- **uses**, **capacity**, **successors** (notebook 3, 5 to 10 minutes each on one core): see
+  `helpers.trials`.
 """
 
 import argparse
@@ -396,7 +398,7 @@ def counting_plan() -> list[dict]:
 
 
 def counting_row(task: str, seed: int, **row) -> dict[str, str]:
-    """Train for `COUNTING_STEPS`, then count: the share of right answers at each count of `COUNTED`.
+    """Train for `COUNTING_STEPS`, then count: the share of right answers at each of `COUNTED`.
 
     The marks of "marks" lie among twice as many steps as in training.
     """
