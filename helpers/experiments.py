@@ -398,7 +398,7 @@ def counting_plan() -> list[dict]:
 
 
 def counting_row(task: str, seed: int, **row) -> dict[str, str]:
-    """Train for `COUNTING_STEPS`, then count: the share of right answers at each of `COUNTED`.
+    """Train for `COUNTING_STEPS`, then give the share of right answers at each count of `COUNTED`.
 
     The marks of "marks" lie among twice as many steps as in training.
     """
