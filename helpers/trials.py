@@ -418,7 +418,7 @@ def memory_task(name: str) -> Task:
 MAKE = {"sound": sound, "translation": translation, "reviews": reviews, "series": series}
 USES = tuple(MAKE)
 MAKE["digits"] = digits
-MEMORY = ("switch", "latch", "adding")
+MEMORY = {"switch": 5, "latch": 3, "adding": 3}  # and how many seeds are counted
 
 
 @cache
@@ -549,23 +549,26 @@ def capacity_plan() -> list[dict]:
     ]
 
 
-SEEDS = {"latch": 3, "adding": 3, "switch": 5}
+SIGNED = (("signed minGRU", 160, 1),)
 SUCCESSORS = (("GRU", 16, 1), ("minGRU", 160, 1), ("minGRU", 14, 3), ("attention", 10, 1))
 
 
 def successors_plan() -> list[dict]:
-    """Four layers with as many weights on three tasks that ask for memory.
+    """Four layers with as many weights on tasks that ask for memory.
 
     On the switch also a minGRU whose gate may be negative, and at all rates a minGRU with ten times
     the weights and three times the updates.
     """
-    plan = [
-        row
-        for name in MEMORY
-        for kind, hidden, layers in SUCCESSORS + (("signed minGRU", 160, 1),) * (name == "switch")
-        for row in _rows(SEEDS[name], name=name, kind=kind, hidden=hidden, layers=layers, times=1)
-    ]
-    return plan + _rows(0, name="switch", kind="minGRU", hidden=48, layers=3, times=3)
+    plan = {
+        name: [
+            row
+            for kind, hidden, layers in SUCCESSORS + SIGNED * (name == "switch")
+            for row in _rows(seeds, name=name, kind=kind, hidden=hidden, layers=layers, times=1)
+        ]
+        for name, seeds in MEMORY.items()
+    }
+    bigger = _rows(0, name="switch", kind="minGRU", hidden=48, layers=3, times=3)
+    return plan["switch"] + plan["latch"] + bigger + plan["adding"]
 
 
 SETTINGS = {
