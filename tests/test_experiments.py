@@ -251,9 +251,9 @@ def test_seeds_of_a_setting():
         ]
     ]
     for cell, start, numbers in [
-        ("GRU", "chrono", (10, 10, 10, 5, 3)),
-        ("GRU", "default", (10, 10, 10, 3, 0)),
-        ("LSTM", "default", (10, 5, 0, 0, 0)),
+        ("GRU", "chrono", (10, 10, 10, 5)),
+        ("GRU", "default", (10, 10, 10, 0)),
+        ("LSTM", "default", (10, 5, 0, 0)),
     ]:
         found = (
             len(experiments.memory_seeds(pilot(rows), "adding", cell, start, lag))
