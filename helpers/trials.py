@@ -4,7 +4,7 @@ Three tables of `helpers.experiments` come from here:
 
 - **uses**: GRU against LSTM on a task of sound, of translation, of text and of a time series;
 - **capacity**: LSTMs of several widths and depths on noisy handwritten digits;
-- **successors**: the GRU beside what came after it, on three tasks that ask for memory.
+- **successors**: the GRU beside what came after it, on two tasks that ask for memory.
 
 A competitor's learning rate is chosen on pilot seeds by its validation score. Then other seeds are
 trained with that rate and tested. Competitors with the same seed see the same batches. The gated
@@ -401,16 +401,16 @@ def switch(steps: int, n: int, generator: np.random.Generator) -> tuple:
 
 
 def memory_task(name: str) -> Task:
-    """The latch (30 steps of noise), the adding task (30 steps) or the switch (16 steps).
+    """The latch (30 steps of noise) or the switch (16 steps).
 
     The longer sequences have twice as many steps.
     """
-    steps, updates = {"latch": (30, 150), "adding": (30, 300), "switch": (16, 300)}[name]
-    draw = {"latch": tasks.latch, "adding": tasks.adding, "switch": switch}[name]
+    steps, updates = {"latch": (30, 150), "switch": (16, 300)}[name]
+    draw = {"latch": tasks.latch, "switch": switch}[name]
     x, y = draw(steps, 11_000, np.random.default_rng(4))
     a, b = draw(2 * steps, 1000, np.random.default_rng(5))
     b = torch.from_numpy(b).reshape(1000, -1)
-    form = dict(inputs=2, outputs=1 if name == "adding" else 2, updates=updates)
+    form = dict(inputs=2, outputs=2, updates=updates)
     form["answers"] = steps if name == "switch" else 1
     return Task(**_parts(x, y, 500, 500), **form, longer=(torch.from_numpy(a), b))
 
@@ -418,7 +418,7 @@ def memory_task(name: str) -> Task:
 MAKE = {"sound": sound, "translation": translation, "reviews": reviews, "series": series}
 USES = tuple(MAKE)
 MAKE["digits"] = digits
-MEMORY = {"switch": 5, "latch": 3, "adding": 3}  # and how many seeds are counted
+MEMORY = {"switch": 5, "latch": 3}  # and how many seeds are counted
 
 
 @cache
@@ -559,16 +559,13 @@ def successors_plan() -> list[dict]:
     On the switch also a minGRU whose gate may be negative, and at all rates a minGRU with ten times
     the weights and three times the updates.
     """
-    plan = {
-        name: [
-            row
-            for kind, hidden, layers in SUCCESSORS + SIGNED * (name == "switch")
-            for row in _rows(seeds, name=name, kind=kind, hidden=hidden, layers=layers, times=1)
-        ]
+    plan = [
+        row
         for name, seeds in MEMORY.items()
-    }
-    bigger = _rows(0, name="switch", kind="minGRU", hidden=48, layers=3, times=3)
-    return plan["switch"] + plan["latch"] + bigger + plan["adding"]
+        for kind, hidden, layers in SUCCESSORS + SIGNED * (name == "switch")
+        for row in _rows(seeds, name=name, kind=kind, hidden=hidden, layers=layers, times=1)
+    ]
+    return plan + _rows(0, name="switch", kind="minGRU", hidden=48, layers=3, times=3)
 
 
 SETTINGS = {
