@@ -447,7 +447,8 @@ def sooner(pairs: Iterable[tuple[ArrayLike, ArrayLike]]) -> Sooner | None:
     Wilcoxon's rank sum of each setting, added up (van Elteren 1960, with equal weights, by its
     normal approximation with ties). A network that never solved its task comes after all that did
     and ties with the others that did not. A setting in which all tie, at the floor or at the
-    ceiling, tells nothing and is left out.
+    ceiling, tells nothing and is left out. The settings are taken as independent; where the same
+    seeds appear in several, p is somewhat too small.
 
     Args:
         pairs: for each setting the steps of the first kind's networks and of the second's, NaN for
