@@ -251,9 +251,9 @@ def test_seeds_of_a_setting():
         ]
     ]
     for cell, start, numbers in [
-        ("GRU", "chrono", (10, 10, 10, 5)),
-        ("GRU", "default", (10, 10, 10, 0)),
-        ("LSTM", "default", (10, 5, 0, 0)),
+        ("GRU", "chrono", (10, 10, 10, 5, 3)),
+        ("GRU", "default", (10, 10, 10, 0, 0)),
+        ("LSTM", "default", (10, 5, 0, 0, 0)),
     ]:
         found = (
             len(experiments.memory_seeds(pilot(rows), "adding", cell, start, lag))
@@ -328,7 +328,7 @@ def test_most_solved():
 def test_steps_in_words():
     never = np.nan
     told = experiments.told
-    assert told([30, 10, 20]) == "3/3 20" and told([]) == "" and told([never]) == "0/1 never"
+    assert told([30, 10, 20]) == "3/3 20" and told([]) == "" and told([never] * 9) == "0/9 never"
     # ten: the second and the ninth bound the median with a confidence of 97.9%
     assert told([90, 10, 20, 30, 40, 50, 60, 70, 80, never]) == "9/10 55 (20–90)"
     assert told([10] * 4 + [never] * 6) == "4/10 never (10–never)"
