@@ -530,6 +530,28 @@ def leads(compared: dict[tuple[str, str], Sooner | None]) -> dict[str, bool | No
     return conditions
 
 
+def short_and_long(compared: dict[tuple[str, str], Sooner | None]) -> dict[str, bool | None]:
+    """Whether the sentence of `leads` is seen as a whole, for each kind of networks.
+
+    Args:
+        compared: of `gru_or_lstm`.
+
+    Returns:
+        Conditions for `helpers.claims.verdict`: True where both leads are seen, False where one is
+        refuted (the other cell is ahead), None otherwise.
+    """
+    halves = leads(compared).values()
+    pairs = {}
+    for (_, kind), seen in zip(compared, halves, strict=True):
+        pairs.setdefault(kind, []).append(seen)
+    return {
+        f"{kind}: the GRU ahead at short lags, the LSTM at long ones": (
+            False if False in both else None if None in both else True
+        )
+        for kind, both in pairs.items()
+    }
+
+
 def most_solved(steps: ArrayLike) -> bool | None:
     """Did most networks solve their task? By Wilson's 95% interval of the share, against one half.
 

@@ -308,15 +308,34 @@ def memory_table(gru_short, lstm_short, gru_long, lstm_long):
     [
         ((100, 200, 300, 200), "holds"),
         ((200, 100, 200, 300), "does not hold"),
-        ((100, 200, 200, 300), "depends"),  # the GRU is ahead everywhere
+        ((100, 200, 200, 300), "does not hold"),  # the GRU is ahead everywhere
+        ((200, 100, 300, 200), "does not hold"),  # the LSTM is
         ((100, 100, 200, 200), "not decided"),
         ((100, 200, 2000, 2000), "not decided"),  # long lags at the floor
         ((100, 110, 2000, 950), "not decided"),  # ahead, but not beyond chance
     ],
 )
 def test_each_verdict_can_come_out(steps, verdict):
-    conditions = experiments.leads(experiments.gru_or_lstm(memory_table(*steps)))
-    assert len(conditions) == 6 and claims.verdict(conditions) == verdict
+    conditions = experiments.short_and_long(experiments.gru_or_lstm(memory_table(*steps)))
+    assert len(conditions) == 3 and claims.verdict(conditions) == verdict
+
+
+def test_leads_turn_when_the_cells_are_exchanged():
+    def seen(*steps):
+        return list(experiments.leads(experiments.gru_or_lstm(memory_table(*steps))).values())
+
+    assert seen(100, 200, 200, 300) == [True] * 3 + [False] * 3
+    assert seen(200, 100, 300, 200) == [False] * 3 + [True] * 3
+
+
+def test_starts_may_disagree_about_short_and_long():
+    ahead, behind = experiments.Sooner(0.9, 1e-6, 4), experiments.Sooner(0.1, 1e-6, 4)
+    compared = {("short", "default start"): ahead, ("short", "chrono start"): ahead}
+    compared |= {("long", "default start"): behind, ("long", "chrono start"): ahead}
+    assert list(experiments.short_and_long(compared).values()) == [True, False]
+    assert claims.verdict(experiments.short_and_long(compared)) == "depends"
+    compared["long", "chrono start"] = None
+    assert list(experiments.short_and_long(compared).values()) == [True, None]
 
 
 def test_most_solved():
