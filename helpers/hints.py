@@ -33,10 +33,6 @@ from numpy import asarray, ndarray, unravel_index
 __all__ = ["Hint", "call", "check_answer", "require"]
 
 NO_MISTAKES = MappingProxyType({})
-HIDDEN = (
-    " This is another input than the example shown: is a size or a number of the example "
-    "written into the code?"
-)
 
 
 class Hint(AssertionError):
@@ -58,20 +54,20 @@ def check_answer(target, arguments, right, *, mistakes=NO_MISTAKES, tolerance=No
             keys that matter are enough.
         tolerance: largest difference of two numbers, as a share of 1 + |right number|. By default
             1e-9 where float64 meets float64, else 1e-4.
-        hidden: add to a generic hint that this was not the example shown.
+        hidden: without effect; the grader itself says that an example was another one.
 
     Raises:
         Hint: the answer is not right.
     """
     name, function = _find(target, sys._getframe(1).f_globals)
-    found = _call(name, function, arguments)
+    found = call_named(name, function, arguments)
     problem = _difference(found, right, tolerance)
     if problem is None:
         return
     for hint, wrong in mistakes.items():
         if _difference(found, wrong, tolerance, loosely=True) is None:
             raise Hint(hint)
-    raise Hint(f"`{name}`: {problem}.{HIDDEN if hidden else ''}")
+    raise Hint(f"`{name}`: {problem}.")
 
 
 def call(target, *arguments):
@@ -80,7 +76,7 @@ def call(target, *arguments):
     Raises:
         Hint: there is no such function, it raised or warned, or it changed an argument in place.
     """
-    return _call(*_find(target, sys._getframe(1).f_globals), arguments)
+    return call_named(*_find(target, sys._getframe(1).f_globals), arguments)
 
 
 def require(condition, hint):
@@ -93,9 +89,13 @@ def require(condition, hint):
 
 
 def _find(target, names):
-    """A target's name and the callable itself; a name is looked up among `names`."""
+    """A target's name and the callable itself; a name is looked up among `names`.
+
+    In the grader the answers are in another process, and the check's globals hold their stand-ins.
+    """
     if not isinstance(target, str):
         return getattr(target, "__name__", type(target).__name__), target
+    names = names.get("__answers__", names)
     if target not in names:
         others = [name for name, value in names.items() if callable(value) and name[:1] != "_"]
         near = difflib.get_close_matches(target, others, n=1)
@@ -112,7 +112,8 @@ def _find(target, names):
     return target, names[target]
 
 
-def _call(name, function, arguments):
+def call_named(name, function, arguments):
+    """``call`` for a function that goes by this name."""
     given = copy.deepcopy(tuple(arguments))
     before = [_fingerprint(value) for value in given]
     stderr = io.StringIO()  # what is printed there would count as a failure in the grader

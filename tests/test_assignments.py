@@ -19,13 +19,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import tricks
 import wrong_answers
 
 from helpers import hints
 
 pytest.importorskip("nbgrader")
 from tools import assignments, grade
-from tools.grading import marks, restore
+from tools.grading import box, marks, restore
 from tools.grading.runner import Limits, Runner
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -251,16 +252,41 @@ def test_huge_output_is_cut(runner):
     assert "more characters" in json.dumps(result.notebook)
 
 
-def test_replaced_functions_are_reported(runner):
-    name = wrong_answers.RNN
-    patch = "np.allclose = hints.check_answer = lambda *a, **k: None\n\n\ndef count_parameters"
-    result = marks.grade_cells(
-        changed(name, ("solution-count", "def count_parameters", patch)), "s", name, runner
+FUNCTIONS = {"count": "count_parameters", "step": "rnn_step", "run": "run", "bptt": "bptt"}
+
+
+@pytest.mark.parametrize("label", tricks.TRICKS)
+def test_tricks_win_nothing(label, runner):
+    """Answers that are not there, and something that should hide it."""
+    name, trick = wrong_answers.RNN, tricks.TRICKS[label]
+    code, phrase = (trick, "") if isinstance(trick, str) else trick
+    edits = [
+        (f"solution-{part}", None, f"def {function}(*arguments):\n    return answer(*arguments)")
+        for part, function in (FUNCTIONS | {"clip": "clip"}).items()
+    ]
+    first = f"ROOT = {str(ROOT)!r}\n\n\ndef answer(*arguments):\n    return 0\n\n{code}\n\n"
+    edits[0] = (edits[0][0], None, first + edits[0][2])
+    before = fingerprint(ROOT / "helpers"), sorted(os.listdir(ROOT))
+    result = marks.grade_cells(changed(name, *edits), "s", name, runner)
+    assert result.score == 0, {part: p.points for part, p in result.parts.items()}
+    assert phrase in " ".join([result.status, *result.remarks]), result.remarks
+    if runner.hidden:
+        assert (fingerprint(ROOT / "helpers"), sorted(os.listdir(ROOT))) == before
+    if label in ("errors are not shown", "a patched run_cell"):  # the next one is not disturbed
+        assert marks.grade_cells(marks.reference_cells(name), "s", name, runner).score == 16
+
+
+def test_what_is_given_to_a_function_tells_nothing(runner):
+    """Assignment 5 passes functions whose names and code would be the answer."""
+    name = wrong_answers.STOCK
+    code = (
+        "def looks_ahead(feature, prices, today):\n"
+        "    found = [feature.__name__, feature.__doc__, *feature.__code__.co_names]\n"
+        "    found += [str(cell.cell_contents) for cell in feature.__closure__ or ()]\n"
+        "    return 'return_to_come' in str(found) or 'max' in str(found)"
     )
-    assert result.score == 16
-    assert (
-        "numpy.allclose" in result.remarks[0] and "helpers.hints.check_answer" in result.remarks[0]
-    )
+    result = marks.grade_cells(changed(name, ("solution-leak", None, code)), "s", name, runner)
+    assert result.parts["check-leak"].points == 0 and result.score == 14
 
 
 # --- what a submission may do to the machine -----------------------------------------------------
@@ -276,7 +302,8 @@ def test_a_crash_costs_what_comes_after_it(runner):
     name = wrong_answers.RNN
     lines = "import os\n\n\ndef bptt(*_):\n    os._exit(3)"
     result = marks.grade_cells(changed(name, ("solution-bptt", None, lines)), "s", name, runner)
-    assert result.status == "crashed" and result.score == 8
+    assert result.status == "crashed in check-bptt" and result.score == 8
+    assert "exit status 3" in result.remarks[0]
     assert "ended the run" in result.parts["check-bptt"].hint
     assert "not run" in result.parts["check-clip"].hint
 
@@ -290,7 +317,7 @@ def test_a_cell_that_cannot_be_stopped_ends_the_run_at_the_limit(runner, monkeyp
     monkeypatch.setattr(runner, "limits", Limits(seconds=5, cell_seconds=0.5))
     result = marks.grade_cells(changed(name, ("solution-clip", None, lines)), "s", name, runner)
     again = marks.grade_cells(marks.reference_cells(name), "s", name, runner)
-    assert result.status == "too long" and result.score == 13
+    assert result.status == "too long in solution-clip" and result.score == 13
     assert again.score == 16
 
 
@@ -298,7 +325,7 @@ def test_the_grader_survives_being_killed(runner):
     name = wrong_answers.RNN
     lines = "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)"
     result = marks.grade_cells(with_first_lines(name, lines), "s", name, runner)
-    assert result.status in ("crashed", "graded")
+    assert result.status in ("crashed in solution-count", "graded")
     again = marks.grade_cells(marks.reference_cells(name), "s", name, runner)
     assert again.score == 16
 
@@ -316,6 +343,32 @@ def test_no_process_outlives_its_notebook(runner, tmp_path):
     assert result.score == 16
     left = [p for p in psutil.process_iter(["cmdline"]) if mark in (p.info["cmdline"] or [])]
     assert not left
+
+
+def test_a_submission_sees_nothing_of_this_machine(runner):
+    if not runner.hidden:
+        pytest.skip("this system does not allow it")
+    lines = (
+        "import ctypes, os\n"
+        f"assert not os.path.exists({str(ROOT)!r}) or not os.listdir({str(ROOT)!r})[1:]\n"
+        "assert len([p for p in os.listdir('/proc') if p.isdigit()]) < 4\n"
+        "for folder in ('/', '/usr', '/proc', os.path.dirname(np.__file__)):\n"
+        "    assert ctypes.CDLL(None).mount(None, folder.encode(), None, 32 | 4096, None) == -1\n"
+        "    assert os.statvfs(folder).f_flag & 1\n"
+        "open('mine', 'w').write('a folder to write in')\n"
+    )
+    name = wrong_answers.RNN
+    result = marks.grade_cells(with_first_lines(name, lines), "s", name, runner)
+    assert result.score == 16, str(result.notebook)[:3000]
+
+
+def test_without_such_a_view_a_copy_is_used_and_this_is_said(monkeypatch):
+    monkeypatch.setattr(box, "UNSHARE", ["false"])
+    name = wrong_answers.RNN
+    lines = f"import helpers\nassert not helpers.__file__.startswith({str(ROOT)!r} + '/')"
+    with Runner(LIMITS) as runner:
+        assert not runner.hidden and "CAN READ YOUR FILES" in runner.view()
+        assert marks.grade_cells(with_first_lines(name, lines), "s", name, runner).score == 16
 
 
 def test_network_is_cut_where_the_system_allows_it(runner):
@@ -652,10 +705,6 @@ def test_known_mistakes_are_named_and_others_are_not():
     assert "right is 9" in hint(lambda x: x + 1, (3.0,), 9.0, mistakes=mistakes)
     partly = {"only b": {"b": 1.0}}
     assert hint(lambda: {"a": 5.0, "b": 1.0}, (), {"a": 1.0, "b": 2.0}, mistakes=partly) == "only b"
-
-
-def test_hidden_checks_hide_no_advice():
-    assert "written into the code" in hint(lambda: 1, (), 2, hidden=True)
 
 
 def test_calls_that_go_wrong():

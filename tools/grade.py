@@ -189,7 +189,7 @@ def grade_class(folder: Path, out: Path, runner: Runner, say=SAY) -> list[marks.
         )
     given = read_written(out / "written.csv")
     results, comments = [], {}
-    say(f"network: {'cut' if runner.network_cut else 'NOT cut, this system does not allow it'}")
+    say(runner.view())
     for name in sorted({name for _, name, _, _ in submissions}):
         marks.canary(name, runner)
         say(f"{name}: the reference earns every point, the empty release none")

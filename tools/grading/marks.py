@@ -38,7 +38,7 @@ class Result:
     """One student's assignment.
 
     Attributes:
-        status: "graded", or why it could not be: "not readable", "too long", "crashed".
+        status: "graded", or why not: "not readable", "too long in" or "crashed in" a cell.
         remarks: what the instructor should know.
         notebook: as it was run, with outputs; None if nothing could be run.
     """
@@ -111,8 +111,11 @@ def grade_cells(submitted, student: str, name: str, runner: Runner) -> Result:
     if run.ended != "done":
         status = run.ended.split(" (")[0]
         remarks.append(f"the run did not end by itself: {run.ended}")
-    if run.replaced:
-        remarks.append(f"library functions were replaced: {', '.join(run.replaced)}")
+    for check in run.disagree:
+        remarks.append(
+            f"{check} passed in the notebook and fails outside it: has the notebook replaced "
+            "something that the check uses?"
+        )
     return Result(student, name, parts, status, remarks, notebook, run.seconds)
 
 
