@@ -7,6 +7,7 @@ empty release, and for every answer in `wrong_answers` exactly the points that i
 import ast
 import csv
 import hashlib
+import io
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,7 @@ from helpers import hints
 
 pytest.importorskip("nbgrader")
 from tools import assignments, grade
-from tools.grading import box, marks, restore
+from tools.grading import box, intake, marks, restore
 from tools.grading.runner import Limits, Runner
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -425,9 +427,121 @@ def test_an_editor_that_drops_metadata(tmp_path, runner):
     raw = json.loads(assignments.path_of("source", name).read_text())
     for cell in raw["cells"]:
         cell["metadata"] = {}
-    path = tmp_path / "x.ipynb"
-    path.write_text(json.dumps(raw))
-    assert marks.grade_file(path, "s", name, runner).score == 16
+    (tmp_path / "ada.ipynb").write_text(json.dumps(raw))
+    (row,) = intake.collect(tmp_path)
+    assert marks.grade(row, runner).score == 16
+
+
+@each
+def test_cells_without_any_ids_are_known_by_content(name, runner):
+    """The answers moved to one place, the checks left out, every id gone."""
+    cells = [(None, kind, text) for _, kind, text in marks.reference_cells(name)]
+    name_found, found, remarks = restore.load(notebook_json(cells, name).encode())
+    assert name_found == name and "lost their ids" in remarks[0]
+    ids = {cell.metadata.nbgrader.grade_id for cell in source(name).cells}
+    answers = restore.answer_ids(name)
+    assert answers <= {grade_id for grade_id, _, _ in found} <= ids | {None}
+    result = marks.grade_cells(found, "s", name, runner)
+    assert result.score == 16 and result.unread == 4
+
+
+def test_an_answer_in_a_new_cell_is_unread_not_missing(runner):
+    name = wrong_answers.RNN
+    words = (None, "markdown", "It is a product of many small factors.")
+    for cells in (
+        [*marks.reference_cells(name, "release"), words],
+        [*changed(name, ("answer-words", None, None)), words],
+    ):
+        result = marks.grade_cells(cells, "s", name, runner)
+        part = result.parts["answer-words"]
+        assert part.points is None and part.answer == words[2]
+        assert "stands in a new cell" in " ".join(result.remarks)
+    gone = marks.grade_cells(changed(name, ("answer-words", None, None)), "s", name, runner)
+    assert gone.parts["answer-words"].points == 0 and gone.unread == 0
+
+
+def zipped(files):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return data.getvalue()
+
+
+def as_file(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def owners(place):
+    return {row.student: row.assignment for row in intake.collect(place)}
+
+
+def test_exports_as_platforms_pack_them(tmp_path):
+    rnn, gru = wrong_answers.RNN, wrong_answers.GRU
+    one = notebook_json(marks.reference_cells(rnn), rnn)
+    two = notebook_json(marks.reference_cells(gru), gru)
+    moodle = {
+        "Ada Lovelace_123_assignsubmission_file_/homework.ipynb": one,
+        "Bea Ray_124_assignsubmission_file_Untitled (3).ipynb": two,
+        "__MACOSX/._homework.ipynb": b"x",
+    }
+    canvas = {
+        "lovelaceada_1234_98765_01_rnn_basics.ipynb": one,
+        "raybea_LATE_1235_98766_homework-1.ipynb": two,
+        "cidcarl_1236_98767_all.zip": zipped({"week/deep/er/my work.ipynb": one}),
+    }
+    right = {"Ada Lovelace_123": rnn, "Bea Ray_124": gru}
+    for name, content in moodle.items():
+        as_file(tmp_path / "moodle" / name, content)
+    as_file(tmp_path / "packed" / "download.zip", zipped(moodle))
+    assert owners(tmp_path / "moodle") == owners(tmp_path / "packed") == right
+    assert owners(tmp_path / "packed" / "download.zip") == right
+    for name, content in canvas.items():
+        as_file(tmp_path / "canvas" / name, content)
+    rows = {row.student: row for row in intake.collect(tmp_path / "canvas")}
+    assert {s: r.assignment for s, r in rows.items()} == {
+        "lovelaceada_1234": rnn, "raybea_1235": gru, "cidcarl_1236": rnn,
+    }  # fmt: skip
+    assert "late" in rows["raybea_1235"].remarks[0]
+    for name in ("ada_01_rnn_basics.ipynb", "bea/a/b/Copy of x.ipynb", "cid/hand in.zip"):
+        as_file(
+            tmp_path / "plain" / name, zipped({"x.ipynb": one}) if name.endswith("zip") else one
+        )
+    assert owners(tmp_path / "plain") == dict.fromkeys(("ada", "bea", "cid"), rnn)
+
+
+def test_of_two_notebooks_the_one_with_more_answers_counts(tmp_path):
+    name = wrong_answers.RNN
+    as_file(tmp_path / "ada" / "full.ipynb", notebook_json(marks.reference_cells(name), name))
+    empty = marks.reference_cells(name, "release")
+    as_file(tmp_path / "ada" / "later" / f"{name}.ipynb", notebook_json(empty, name))
+    (row,) = intake.collect(tmp_path)
+    assert restore.answered(name, row.cells) == 6
+    assert f"ada/later/{name}.ipynb" in row.remarks[0]
+
+
+def test_broken_zip_files_are_named(tmp_path):
+    name = wrong_answers.RNN
+    as_file(tmp_path / "ada" / "x.ipynb", notebook_json(marks.reference_cells(name), name))
+    good = zipped({"x.ipynb": b"{}" * 1000})
+    as_file(tmp_path / "bea" / f"{name}.zip", good[: len(good) // 2])
+    rows = {row.student: row for row in intake.collect(tmp_path)}
+    assert rows["bea"].cells is None and "zip file cannot be read" in rows["bea"].message
+    assert rows["bea"].assignment == name and rows["ada"].cells
+
+
+def test_tables_in_every_form(tmp_path):
+    for number, text in enumerate(("a,b\n1,2\n", "a;b\r\n1;2\r\n", "\ufeffa\tb\n1\t2\n")):
+        path = tmp_path / f"{number}.csv"
+        path.write_bytes(text.encode())
+        assert intake.read_table(path) == [{"a": "1", "b": "2"}]
+    path.write_bytes("a,b\nß,2".encode("latin-1"))
+    with pytest.raises(ValueError, match="CSV UTF-8"):
+        intake.read_table(path)
+    path.write_text("a,b\n1,2,3\n")
+    with pytest.raises(ValueError, match="as many fields"):
+        intake.read_table(path)
 
 
 def make_class(folder):
@@ -447,6 +561,7 @@ def make_class(folder):
             changed(rnn, ("answer-words", None, "<script>alert(1)</script> It vanishes.")), rnn
         ),
         "hal/homework.ipynb": notebook_json(marks.reference_cells(rnn), rnn),
+        "jon/letter.txt": "I was ill",
     }
     for name, text in files.items():
         path = folder / name
@@ -467,8 +582,7 @@ def fingerprint(folder):
 
 
 def table(path):
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return intake.read_table(path)
 
 
 @pytest.fixture(scope="module")
@@ -484,8 +598,18 @@ def graded(tmp_path_factory, runner):
     for row in rows:
         if row["student"] == "ada":
             row |= {"points": "3,5", "comment": "Good. <b>Row 4?</b>"}
-    grade.write_table(out / "written.csv", grade.WRITTEN_COLUMNS, rows)
-    grade.grade_class(folder, out, runner, said.append)
+    semicolons = ";".join(grade.WRITTEN_COLUMNS) + "\r\n"  # as a spreadsheet may save it
+    for row in rows:
+        fields = (row[column].replace('"', '""') for column in grade.WRITTEN_COLUMNS)
+        semicolons += ";".join(f'"{field}"' for field in fields).replace("\n", "\r\n") + "\r\n"
+    (out / "written.csv").write_bytes(semicolons.encode("utf-8-sig"))
+    roster = folder.with_name("worksheet.csv")
+    roster.write_text(
+        "Identifier,Full name,Email address,Grade,Feedback comments\n"
+        "Participant 1,Ada,ada@x.org,,\nParticipant 9,زهرا,zahra@x.org,,\n",
+        encoding="utf-8-sig",
+    )
+    grade.grade_class(folder, out, runner, said.append, roster)
     assert fingerprint(folder) == before, "submissions are only read"
     return out, first, said
 
@@ -494,18 +618,62 @@ def test_class_grades(graded):
     _, first, said = graded
     rows = {row["student"]: row for row in first}
     assert {s: r["score"] for s, r in rows.items()} == {
-        "ada": "16", "bea": "12", "cid": "0", "dan": "0", "eve": "0", "fay": "0", "gil": "0",
-        "ida": "0", "'=1+1": "16",
+        "ada": "16", "bea": "12", "cid": "0", "dan": "0", "eve": "0", "fay": "16", "gil": "0",
+        "hal": "16", "ida": "0", "'=1+1": "16",
     }  # fmt: skip
     assert {row["max_score"] for row in first} == {"20"}, "metadata cannot change points"
     assert rows["ada"]["status"] == "graded" and rows["ada"]["points_not_read_yet"] == "4"
     assert "update gate is inverted" in rows["bea"]["message"]
     for student, phrase in (
-        ("dan", "not a notebook"), ("eve", "no cells"), ("fay", "those of 02_gru_gates"),
+        ("dan", "not a notebook"), ("eve", "no cells"),
         ("gil", "not a notebook"), ("ida", "not a notebook"),
     ):  # fmt: skip
         assert rows[student]["status"] == "not readable" and phrase in rows[student]["message"]
-    assert any("hal: no notebook" in line for line in said)
+    assert rows["fay"]["assignment"] == wrong_answers.GRU, "the cells tell, not the file's name"
+    assert any("jon: no notebook" in line for line in said)
+
+
+def test_everybody_on_the_roster_has_a_row(graded):
+    out, _, _ = graded
+    rows = {r["student"]: r for r in table(out / "grades.csv") if r["assignment"] == NAMES[0]}
+    assert rows["زهرا"]["status"] == "nothing handed in" and rows["زهرا"]["score"] == "0"
+    assert (out / "grades.csv").read_bytes().startswith(b"\xef\xbb\xbf"), "Excel needs the mark"
+    ada, zahra = table(out / f"worksheet-{NAMES[0]}.csv")
+    assert ada["Identifier"] == "Participant 1" and ada["Grade"] == "19.5"
+    assert ada["Maximum Grade"] == "20" and ada["Email address"] == "ada@x.org"
+    assert zahra["Grade"] == "0" and "nothing came in" in zahra["Feedback comments"]
+
+
+def test_canvas_gets_its_own_table_back():
+    roster = [
+        {"Student": "    Points Possible", "ID": "", "Section": "", "HW 01_rnn_basics (77)": "1"},
+        {"Student": "Lovelace, Ada", "ID": "1234", "Section": "A", "HW 01_rnn_basics (77)": ""},
+        {"Student": "Ray, Bea", "ID": "1235", "Section": "A", "HW 01_rnn_basics (77)": ""},
+    ]
+    rows = [intake.Submission("lovelaceada_1234", NAMES[0], [], number="1234")]
+    students = intake.match(roster, rows)
+    assert students[1:] == ["lovelaceada_1234", "Ray, Bea"]
+    made = intake.filled(roster, students, {"lovelaceada_1234": 17.5}, {}, NAMES[0], 20.0)
+    assert [row["HW 01_rnn_basics (77)"] for row in made] == ["20", "17.5", ""]
+    assert list(made[0]) == list(roster[0])
+
+
+def test_points_of_who_is_absent_from_one_run_are_kept(tmp_path, runner):
+    """A folder with one student, then one with another: no points are lost."""
+    name, out = wrong_answers.RNN, tmp_path / "out"
+    for student in ("ada", "bea"):
+        text = notebook_json(marks.reference_cells(name), name)
+        as_file(tmp_path / student / student / "x.ipynb", text)
+    grade.grade_class(tmp_path / "ada", out, runner, lambda _: None)
+    (row,) = table(out / "written.csv")
+    grade.write_table(out / "written.csv", grade.WRITTEN_COLUMNS, [row | {"points": "3"}])
+    grade.grade_class(tmp_path / "bea", out, runner, lambda _: None)
+    points = {row["student"]: row["points"] for row in table(out / "written.csv")}
+    assert points == {"ada": "3", "bea": ""}
+    changed_words = changed(name, ("answer-words", None, "Another text."))
+    as_file(tmp_path / "ada" / "ada" / "x.ipynb", notebook_json(changed_words, name))
+    (result,) = grade.grade_class(tmp_path / "ada", out, runner, lambda _: None)
+    assert result.score == 19 and "has changed since it was read" in " ".join(result.remarks)
 
 
 def test_class_tables_and_pages(graded):
@@ -513,7 +681,7 @@ def test_class_tables_and_pages(graded):
     parts = {row["student"]: row for row in table(out / f"{wrong_answers.GRU}.csv")}
     assert parts["bea"]["check-step"] == "0" and parts["bea"]["check-gate"] == "3"
     pages = sorted(str(path.relative_to(out)) for path in out.glob("feedback/*/*.html"))
-    assert len(pages) == 9
+    assert len(pages) == 13
     page = (out / "feedback" / "bea" / f"{wrong_answers.GRU}.html").read_text(encoding="utf-8")
     assert "Your update gate is inverted" in page and "12 of 20 points" in page
     hostile = (out / "feedback" / "=1+1" / f"{wrong_answers.RNN}.html").read_text(encoding="utf-8")
@@ -556,7 +724,7 @@ def test_impossible_points_are_refused(tmp_path):
 
 
 def test_nothing_to_grade(tmp_path, runner):
-    with pytest.raises(ValueError, match="expected a folder"):
+    with pytest.raises(ValueError, match="expected a folder or a zip"):
         grade.grade_class(tmp_path / "none", tmp_path / "out", runner)
     with pytest.raises(ValueError, match="nothing to grade"):
         grade.grade_class(tmp_path, tmp_path.with_name("out"), runner)
@@ -745,11 +913,8 @@ def test_a_hint_is_shown_without_a_traceback():
 
 
 def test_unreadable_files_say_why(tmp_path):
-    path = tmp_path / "x.ipynb"
-    path.write_text("[" * 100_000)
-    with pytest.raises(restore.Unreadable, match="not a notebook"):
-        restore.load(path, NAMES[0])
-    with path.open("wb") as file:
+    as_file(tmp_path / "ada" / "x.ipynb", "[" * 100_000)
+    with (tmp_path / "bea.ipynb").open("wb") as file:
         file.truncate(restore.LARGEST + 1)
-    with pytest.raises(restore.Unreadable, match="clear the outputs"):
-        restore.load(path, NAMES[0])
+    messages = {row.student: row.message for row in intake.collect(tmp_path)}
+    assert "not a notebook" in messages["ada"] and "clear the outputs" in messages["bea"]

@@ -2,13 +2,13 @@
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 from nbgrader import utils
 
-from tools.grading.restore import Unreadable, load, reference, restore
+from tools.grading import restore
+from tools.grading.intake import Submission
 from tools.grading.runner import Runner
 
 COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
@@ -79,32 +79,37 @@ def nothing(student: str, name: str, status: str, message: str) -> Result:
         cell.metadata.nbgrader.grade_id: Part(
             0.0, float(cell.metadata.nbgrader.points), utils.is_solution(cell), "not graded"
         )
-        for cell in graded_cells(reference(name))
+        for cell in graded_cells(restore.reference(name))
     }
     return Result(student, name, parts, status, [message])
 
 
-def grade_file(path: Path, student: str, name: str, runner: Runner) -> Result:
-    """Grade one submitted notebook; never raises for what a student can have done."""
-    try:
-        submitted = load(path, name)
-    except (Unreadable, OSError) as error:
-        return nothing(student, name, "not readable", str(error))
-    return grade_cells(submitted, student, name, runner)
+def grade(row: Submission, runner: Runner) -> Result:
+    """Grade one submission; never raises for what a student can have done."""
+    if row.cells is None:
+        result = nothing(row.student, row.assignment, "not readable", row.message)
+    else:
+        result = grade_cells(row.cells, row.student, row.assignment, runner)
+    result.remarks += row.remarks
+    return result
 
 
 def grade_cells(submitted, student: str, name: str, runner: Runner) -> Result:
-    """The same from the cells that `restore.load` gives."""
-    notebook, remarks = restore(submitted, reference(name))
+    """Grade the cells that `restore.load` gives."""
+    notebook, remarks = restore.restore(submitted, restore.reference(name))
     run = runner.run(notebook)
     parts = {}
     for cell in graded_cells(notebook):
         points, most = utils.determine_grade(cell)
         written = utils.is_solution(cell)
         part = Part(points, most, written, answer=cell.source if written else "")
+        elsewhere = restore.beside(notebook) if written else ""
+        if written and (points is not None or not cell.source.strip()):
+            part.points, part.answer = (None, elsewhere) if elsewhere else (0.0, "")
+            remarks += ["the answer in words stands in a new cell"] * bool(elsewhere)
         if not written and points < most:
             part.hint = hint_of(cell) + broken_before(notebook, cell)
-        elif written and points is not None:
+        elif written and part.points is not None:
             part.hint = "no answer"
         parts[cell.metadata.nbgrader.grade_id] = part
     status = "graded"

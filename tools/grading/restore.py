@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from functools import cache
 
 import nbformat
@@ -10,6 +11,7 @@ from nbgrader import utils
 
 from tools import assignments
 
+DEFINITION = re.compile(r"^(?:def|class) (\w+)", re.MULTILINE)
 LARGEST = 20_000_000  # bytes of a submission that is still opened
 
 
@@ -36,19 +38,25 @@ def answer_ids(name: str) -> frozenset[str]:
     return frozenset(c.metadata.nbgrader.grade_id for c in cells if utils.is_solution(c))
 
 
-def load(path, name: str) -> list[tuple[str | None, str, str]]:
-    """The cells of a submitted file as (grade_id or None, cell type, source).
+@cache
+def defines(name: str) -> dict[str, str]:
+    """{name of a function or class: the id of the answer cell that must define it}."""
+    return {
+        found: cell.metadata.nbgrader.grade_id
+        for cell in reference(name).cells
+        if _role(cell) == "answer" and cell.cell_type == "code"
+        for found in DEFINITION.findall(cell.source.split("### BEGIN SOLUTION")[0])
+    }
+
+
+def load(content: bytes) -> tuple[str, list[tuple[str | None, str, str]], list[str]]:
+    """The assignment's name, the cells as (grade_id or None, cell type, source), and remarks.
 
     Raises:
-        Unreadable: too large, not a notebook, or not a notebook of this assignment.
+        Unreadable: not a notebook, or none of an assignment.
     """
-    if path.stat().st_size > LARGEST:
-        raise Unreadable(
-            f"the file has {path.stat().st_size / 1e6:.0f} MB, more than {LARGEST / 1e6:.0f} MB: "
-            "clear the outputs and hand it in again"
-        )
     try:
-        raw = json.loads(path.read_text(encoding="utf-8-sig"))
+        raw = json.loads(content.decode("utf-8-sig"))
         cells = raw["cells"] if "cells" in raw else raw["worksheets"][0]["cells"]
         found = [_cell(cell) for cell in cells]
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
@@ -57,14 +65,77 @@ def load(path, name: str) -> list[tuple[str | None, str, str]]:
         ) from None
     if not found:
         raise Unreadable("the notebook has no cells")
-    ids = {grade_id for grade_id, _, _ in found}
-    fits = {other: len(answer_ids(other) & ids) for other in assignments.names()}
+    fits = {name: _fit(name, found) for name in assignments.names()}
     best = max(fits, key=fits.get)
-    if not fits[name]:
-        raise Unreadable(f"no answer cell of {name} is in it: is it another notebook?")
-    if fits[best] > fits[name]:
-        raise Unreadable(f"its cells are those of {best}, not of {name}: is it the wrong file?")
-    return found
+    if fits[best] == (0, 0):
+        raise Unreadable("no cell of an assignment is in it: is it another notebook?")
+    if fits[best][0]:
+        return best, found, []
+    return best, _with_ids(best, found), ["the cells had lost their ids; matched by content"]
+
+
+def _fit(name, cells) -> tuple[int, int]:
+    """How many answer cells of an assignment, and how many of its functions, are among cells."""
+    ids = {grade_id for grade_id, _, _ in cells}
+    texts = "\n".join(text for _, kind, text in cells if kind == "code")
+    functions = set(DEFINITION.findall(texts))
+    return len(answer_ids(name) & ids), len(functions & set(defines(name)))
+
+
+def _with_ids(name, cells):
+    """Cells whose ids an editor has lost: known by the functions they define, or by their text.
+
+    The answer in words is what follows its question.
+    """
+    known = {
+        _squeezed(cell.source.split("### BEGIN HIDDEN")[0]): cell.metadata.nbgrader.grade_id
+        for cell in reference(name).cells
+        if _role(cell) != "answer"
+    }
+    written = [
+        cell.metadata.nbgrader.grade_id
+        for cell in reference(name).cells
+        if _role(cell) == "answer" and utils.is_grade(cell)
+    ]
+    rows, waiting = [], None
+    for _, kind, text in cells:
+        grade_id = known.get(_squeezed(text))
+        if kind == "code" and grade_id is None:
+            functions = [f for f in DEFINITION.findall(text) if f in defines(name)]
+            grade_id = defines(name)[functions[0]] if functions else None
+        elif grade_id is None and waiting:
+            grade_id, waiting = waiting, None
+        if grade_id == "question-words":
+            waiting = written[0] if written else None
+        rows.append((grade_id, kind, text))
+    return rows
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+@cache
+def empty_cells(name: str) -> dict[str, str]:
+    """{id: text without blanks} of the released cells."""
+    return {
+        cell.metadata.nbgrader.grade_id: _squeezed(cell.source)
+        for cell in assignments.release(reference(name)).cells
+    }
+
+
+def answered(name: str, cells) -> int:
+    """In how many answer cells something else stands than in the release."""
+    ids, empty = answer_ids(name), empty_cells(name)
+    return sum(g in ids and _squeezed(text) not in ("", empty[g]) for g, _, text in cells)
+
+
+def beside(notebook: NotebookNode) -> str:
+    """What stands in cells of the student's own after the question that asks for words."""
+    ids = [cell.id for cell in notebook.cells]
+    start = ids.index("question-words") if "question-words" in ids else len(ids)
+    added = [cell.source for cell in notebook.cells[start:] if cell.id.startswith("added-")]
+    return "\n\n".join(text for text in added if text.strip())
 
 
 def _cell(cell):

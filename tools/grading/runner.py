@@ -64,28 +64,20 @@ class Run:
 
 
 class Runner:
-    """Runs notebooks one after the other; a context manager.
-
-    Attributes:
-        network_cut: whether the notebooks run without a network.
-        hidden: whether they see nothing of this machine but Python and the helpers.
-    """
+    """Runs notebooks one after the other; a context manager."""
 
     def __init__(self, limits: Limits | None = None):
         self.limits = limits or Limits()
-        self._worker = None
+        self._worker, self._settled = None, False
 
     def __enter__(self):
         self._scratch = tempfile.TemporaryDirectory(prefix="grading-")
         self.scratch = Path(self._scratch.name).resolve()
         self._copy, self._writable = self.scratch / "copy", self.scratch / "writable"
         self._writable.mkdir()
-        (self.scratch / "root").mkdir()
-        boxed = box.command(self.scratch / "root", self._writable, self._copy)
-        self.network_cut, self.hidden, self._before = True, True, boxed
-        if not sys.platform.startswith("linux") or not self._start(quiet=True):
-            self._before = network.cutter()
-            self.network_cut, self.hidden = bool(self._before), False
+        root = self.scratch / "root"
+        root.mkdir()
+        self._before, self._hidden = box.command(root, self._writable, self._copy), True
         return self
 
     def __exit__(self, *_):
@@ -125,16 +117,13 @@ class Runner:
             "PYTHONDONTWRITEBYTECODE": "1",
             "USER": "student",
         }
+        command = [sys.executable, "-m", "tools.grading.worker", str(ROOT / "notebooks")]
+        if self._before and not shutil.which(self._before[0]):
+            return False
         self._control, theirs = socket.socketpair()
         with theirs:
             self._worker = subprocess.Popen(
-                [
-                    *self._before,
-                    sys.executable,
-                    "-m",
-                    "tools.grading.worker",
-                    str(ROOT / "notebooks"),
-                ],
+                [*self._before, *command],
                 cwd=self._copy,
                 env=environment,
                 stdin=theirs,
@@ -142,10 +131,34 @@ class Runner:
                 stderr=subprocess.DEVNULL if quiet else None,
             )
         ready = self._control.recv(4096)
-        if ready and not (json.loads(ready)["sees"] and self.hidden):
+        if ready and not (json.loads(ready)["sees"] and self._hidden):
             return True
         self._stop()
         return False
+
+    def _ready(self):
+        """Start the worker if there is none, in its own view of the machine if that can be.
+
+        Raises:
+            RuntimeError: it does not start.
+        """
+        if self._worker is None and not self._start(quiet=not self._settled):
+            if not self._settled:  # later nobody is graded in another view than the first
+                self._before, self._hidden = network.cutter(), False
+            if self._settled or not self._start():
+                raise RuntimeError("the grading worker did not start; its message is above")
+        self._settled = True
+
+    @property
+    def hidden(self) -> bool:
+        """Whether submissions see nothing of this machine but Python and the helpers."""
+        self._ready()
+        return self._hidden
+
+    @property
+    def network_cut(self) -> bool:
+        """Whether submissions run without a network."""
+        return self.hidden or bool(self._before)
 
     def view(self) -> str:
         """What submissions can reach, in a sentence."""
@@ -159,8 +172,7 @@ class Runner:
 
     def run(self, notebook: NotebookNode) -> Run:
         """Execute the notebook's code cells, in place. Cells that were not reached get an error."""
-        if self._worker is None and not self._start():
-            raise RuntimeError("the grading worker did not start; its message is above")
+        self._ready()
         start = time.monotonic()
         folder = Path(tempfile.mkdtemp(dir=self._writable))
         task = {
