@@ -33,6 +33,7 @@ from numpy import asarray, ndarray, unravel_index
 __all__ = ["Hint", "call", "check_answer", "require"]
 
 NO_MISTAKES = MappingProxyType({})
+TOLERANCE = 1e-5  # largest difference of two numbers, as a share of 1 + |right number|
 
 
 class Hint(AssertionError):
@@ -42,7 +43,7 @@ class Hint(AssertionError):
         return [f"Hint: {self}"]
 
 
-def check_answer(target, arguments, right, *, mistakes=NO_MISTAKES, tolerance=None, hidden=False):
+def check_answer(target, arguments, right, *, mistakes=NO_MISTAKES, hidden=False):
     """Call what the student wrote and compare its result.
 
     Args:
@@ -51,9 +52,7 @@ def check_answer(target, arguments, right, *, mistakes=NO_MISTAKES, tolerance=No
         right: the right result: a number, text, array, tensor, or a tuple or dict of such. An array
             or a tensor asks for its own number type, a nested list of numbers for any.
         mistakes: text of a hint -> the result that this mistake gives. In a dict of results, the
-            keys that matter are enough.
-        tolerance: largest difference of two numbers, as a share of 1 + |right number|. By default
-            1e-9 where float64 meets float64, else 1e-4.
+            keys that matter are enough; an array or a tensor stands for its number type, too.
         hidden: without effect; the grader itself says that an example was another one.
 
     Raises:
@@ -61,11 +60,11 @@ def check_answer(target, arguments, right, *, mistakes=NO_MISTAKES, tolerance=No
     """
     name, function = _find(target, sys._getframe(1).f_globals)
     found = call_named(name, function, arguments)
-    problem = _difference(found, right, tolerance)
+    problem = _difference(found, right)
     if problem is None:
         return
     for hint, wrong in mistakes.items():
-        if _difference(found, wrong, tolerance, loosely=True) is None:
+        if _difference(found, wrong, loosely=not hasattr(wrong, "dtype")) is None:
             raise Hint(hint)
     raise Hint(f"`{name}`: {problem}.")
 
@@ -164,7 +163,10 @@ def _describe_error(name, error, given):
     if isinstance(error, (ValueError, RuntimeError)) and ("shape" in said or "dimension" in said):
         text += f" The arrays that it got have the shapes {shapes}."
         if "matmul" in said or "mat1" in said or "align" in said:
-            text += " Vectors lie in rows here, so the formula W x reads `x @ W.T`."
+            text += (
+                " In a product with weights, vectors lie in rows, so W x reads `x @ W.T`; a wrong "
+                "axis or a wrong slice of an array gives such an error, too."
+            )
     return text
 
 
@@ -184,7 +186,7 @@ def _fingerprint(value):
 # ---- comparing -----------------------------------------------------------------------------------
 
 
-def _difference(found, right, tolerance, loosely=False):
+def _difference(found, right, loosely=False):
     """What differs, as the middle of a sentence; None when nothing does.
 
     `loosely` is for mistakes: a dict may have further keys, and number types do not matter.
@@ -192,15 +194,15 @@ def _difference(found, right, tolerance, loosely=False):
     if found is None and right is not None:
         return "the result is None. Is there a `return`"
     if isinstance(right, (dict, tuple)):
-        return _differing_parts(found, right, tolerance, loosely)
+        return _differing_parts(found, right, loosely)
     if isinstance(right, str):
         return None if found == right else f"got {_short(found)}, right is {right!r}"
     if isinstance(right, (bool, np.bool_)):
         same = isinstance(found, (bool, np.bool_)) and bool(found) == bool(right)
         return None if same else f"got {_short(found)}, right is {right}"
     if isinstance(right, (int, float, np.number)):
-        return _differing_numbers(found, right, tolerance)
-    return _differing_arrays(found, right, tolerance, loosely)
+        return _differing_numbers(found, right)
+    return _differing_arrays(found, right, loosely)
 
 
 def _short(value):
@@ -208,7 +210,7 @@ def _short(value):
     return text if len(text) < 80 else f"a {type(value).__name__} ({text[:60]} ...)"
 
 
-def _differing_parts(found, right, tolerance, loosely):
+def _differing_parts(found, right, loosely):
     kind = "dict" if isinstance(right, dict) else "tuple"
     if not isinstance(found, dict if kind == "dict" else (tuple, list)):
         return f"expected a {kind} with {len(right)} entries, got {_kind(found)}"
@@ -221,14 +223,14 @@ def _differing_parts(found, right, tolerance, loosely):
     for key, value in right.items():
         if key not in found:
             return f"there is no entry {key!r}"
-        problem = _difference(found[key], value, tolerance, loosely)
+        problem = _difference(found[key], value, loosely)
         if problem is not None:
             entry = f"in value {key + 1}" if kind == "tuple" else f'in "{key}"'
             return f"{entry}: {problem}"
     return None
 
 
-def _differing_numbers(found, right, tolerance):
+def _differing_numbers(found, right):
     if hasattr(found, "shape") and tuple(found.shape) == ():
         found = found.item()
     if isinstance(found, bool) or not isinstance(found, (int, float, np.number)):
@@ -236,11 +238,11 @@ def _differing_numbers(found, right, tolerance):
     if isinstance(right, int) and not isinstance(found, (int, np.integer)) and found != int(found):
         return f"expected a whole number, {right}, got {found}"
     exact = isinstance(right, int)
-    same = found == right if exact else _close(float(found), float(right), tolerance or 1e-4)
+    same = found == right if exact else _close(float(found), float(right))
     return None if same else f"got {found:.6g}, right is {right:.6g}"
 
 
-def _differing_arrays(found, right, tolerance, loosely):
+def _differing_arrays(found, right, loosely):
     wants_tensor, wants_array = hasattr(right, "detach"), isinstance(right, ndarray)
     if not loosely and (wants_tensor or wants_array) and not isinstance(found, type(right)):
         return (
@@ -257,11 +259,8 @@ def _differing_arrays(found, right, tolerance, loosely):
             f"expected numbers of type {b.dtype}, as in the input, got {a.dtype}. A new array "
             "(`np.zeros(...)`, `np.array(...)`) has a type of its own unless you give it one"
         )
-    if tolerance is None:
-        exact = wants_array and a.dtype == b.dtype == "float64"
-        tolerance = 1e-9 if exact else 1e-4
     pairs = list(zip(a.ravel().tolist(), b.ravel().tolist(), strict=True))
-    wrong = [k for k, (x, y) in enumerate(pairs) if not _close(x, y, tolerance)]
+    wrong = [k for k, (x, y) in enumerate(pairs) if not _close(x, y)]
     if not wrong:
         return None
     place = [int(i) for i in unravel_index(wrong[0], b.shape)]
@@ -281,10 +280,10 @@ def _as_array(value):
     return array
 
 
-def _close(x, y, tolerance):
+def _close(x, y):
     if x == y or (math.isnan(x) and math.isnan(y)):
         return True
-    return abs(x - y) <= tolerance * (1 + abs(y))  # false for nan and infinity
+    return abs(x - y) <= TOLERANCE * (1 + abs(y))  # false for nan and infinity
 
 
 def _kind(value):

@@ -78,7 +78,7 @@ ANSWERS = [
         "step",
         "step",
         ("missing transpose of W_h", "h @ W_h.T", "h @ W_h", "wrong way round"),
-        ("missing transpose of W_x", "x @ W_x.T", "x @ W_x", "Vectors lie in rows"),
+        ("missing transpose of W_x", "x @ W_x.T", "x @ W_x", "vectors lie in rows"),
         ("no tanh", STEP, "return x @ W_x.T + h @ W_h.T + b", "tanh is missing"),
         (
             "logistic function",
@@ -555,6 +555,85 @@ ANSWERS = [
         ("NaN taken for a change", ", equal_nan=True", "", "`mean_of_three` leaky"),
         ("in-place change of the input", "changed = prices.copy()", "changed = prices", "in place"),
     ),
+    # ---- more that students do: found without a look at the checks ----
+    wrong(RNN, "inputs squared", "count", "hidden * hidden", "inputs * inputs", "count", "is 45"),
+    wrong(RNN, "bias subtracted", "step", " + b)", " - b)", "step", "entry [0, 0]"),
+    wrong(RNN, "columns, not rows", "step", "x @ W_x.T", "W_x @ x", "step", "a wrong axis"),
+    wrong(RNN, "batch for time", "run", "x.shape[1]", "len(x)", "run", "shape (2, 3, 1)"),
+    wrong(RNN, "nothing kept", "run", "states.append(h)", "states", "run", "ValueError"),
+    wrong(
+        RNN, "time and batch exchanged", "run", "x[:, t]", "x[t]", "run", "could not be broadcast"
+    ),
+    wrong(
+        RNN,
+        "slope of the logistic",
+        "bptt",
+        "1 - states[:, t] ** 2",
+        "states[:, t] * (1 - states[:, t])",
+        "bptt",
+        "logistic function",
+    ),
+    wrong(
+        RNN,
+        "the last state before the first step",
+        "bptt",
+        "np.concatenate([np.zeros_like(states[:, :1]), states[:, :-1]], axis=1)",
+        "np.roll(states, 1, axis=1)",
+        "bptt",
+        'in "W_h"',
+    ),
+    wrong(
+        RNN,
+        "largest entry for the length",
+        "clip",
+        "np.sqrt(sum(np.sum(array**2) for array in gradients.values()))",
+        "max(np.abs(array).max() for array in gradients.values())",
+        "clip",
+        'in "W"',
+    ),
+    wrong(GRU, "another base", "bias", "np.log(", "np.log2(", "bias", "right is 2.63424"),
+    wrong(
+        GRU,
+        "cut off at 10",
+        "gate",
+        "(1 + np.tanh(a / 2)) / 2",
+        "1 / (1 + np.exp(-np.clip(a, -10, 10)))",
+        "gate",
+        "cut the argument off",
+    ),
+    wrong(
+        GRU, "open or shut", "gate", "(1 + np.tanh(a / 2)) / 2", "1.0 * (a > 0)", "gate", "entry"
+    ),
+    wrong(GRU, "input for both", "gradient", "delta.T @ h", "delta.T @ x", "gradient", "the shape"),
+    wrong(TEXT, "whole columns", "last", "torch.arange(len(states))", ":", "last", "the shape"),
+    wrong(
+        TEXT,
+        "a list of lists",
+        "mask",
+        "torch.arange(steps)[None, :] < lengths[:, None]",
+        "(torch.arange(steps)[None, :] < lengths[:, None]).tolist()",
+        "mask",
+        "expected a PyTorch tensor, got a list",
+    ),
+    wrong(TEXT, "one too many", "mean", ".clamp(min=1)", " + 1", "mean", "entry [0, 0]"),
+    wrong(
+        TEXT,
+        "the later of two best",
+        "report",
+        "np.argmax(valid)",
+        "len(valid) - 1 - np.argmax(valid[::-1])",
+        "report",
+        "take the earlier one",
+    ),
+    wrong(
+        TEXT,
+        "a method that arrays do not have",
+        "report",
+        "int(np.argmax(valid))",
+        "valid.index(max(valid))",
+        "report",
+        "stopped with AttributeError",
+    ),
     # ---- what touches more than one cell ----
     Wrong(
         RNN,
@@ -644,4 +723,46 @@ ANSWERS = [
         (("solution-step", "np.tanh(", "("), ("solution-bptt", "before[:, t]", "states[:, t]")),
         {"check-step": "tanh is missing", "check-bptt": "you took h_t"},
     ),
+]
+
+# Unusual, and right: nothing may be lost.
+ALSO_RIGHT = [
+    Wrong(
+        RNN,
+        "as PyTorch clips",
+        (("solution-clip", "limit / length", "limit / (length + 1e-6)"),),
+        {},
+    ),
+    Wrong(
+        RNN,
+        "lists",
+        (("solution-run", "np.stack(states, axis=1)", "np.stack(states, axis=1).tolist()"),),
+        {},
+    ),
+    Wrong(GRU, "lists", (("solution-step", NEW, f"return ({NEW[7:]}).tolist()"),), {}),
+    Wrong(
+        GRU,
+        "cut off far away",
+        (
+            (
+                "solution-gate",
+                "(1 + np.tanh(a / 2)) / 2",
+                "1 / (1 + np.exp(-np.clip(a, -500, 500)))",
+            ),
+        ),
+        {},
+    ),
+    Wrong(
+        TEXT,
+        "double precision",
+        (
+            (
+                "solution-mask",
+                "def padding_mask",
+                "torch.set_default_dtype(torch.float64)\n\n\ndef padding_mask",
+            ),
+        ),
+        {},
+    ),
+    Wrong(TEXT, "a list of floats", (("solution-report", "float(test", "np.float64(test"),), {}),
 ]
