@@ -33,6 +33,7 @@ class Submission:
         cells: as `restore.load` gives them; None if they could not be read.
         message: why they could not be read.
         number: the student's number on the learning platform.
+        saved: when the file was saved, in seconds since 1970.
     """
 
     student: str
@@ -41,6 +42,7 @@ class Submission:
     message: str = ""
     remarks: list[str] = field(default_factory=list)
     number: str = ""
+    saved: float = 0.0
 
 
 def files_in(place: Path) -> Iterator[tuple[tuple[str, ...], float, bytes | str]]:
@@ -104,7 +106,15 @@ def _platform(name: str):
 
 
 def owner(parts: tuple[str, ...]) -> tuple[str, str, bool]:
-    """Whose a file is: (student, number on the platform, late), from its path."""
+    """Whose a file is: (student, number on the platform, late), from its path.
+
+    A student's name becomes a folder's, and nbgrader searches with it.
+    """
+    student, number, late = _owner(parts)
+    return re.sub(r"[\[\]*?+/\\\\]", "_", student).strip(), number, late
+
+
+def _owner(parts):
     found = _platform(parts[0])
     if found:
         late = bool(found.groupdict().get("late"))
@@ -136,7 +146,7 @@ def collect(place: Path) -> list[Submission]:
                 message = ""
             except restore.Unreadable as error:
                 message = str(error)
-        row = Submission(student, name, cells, message, remarks, number)
+        row = Submission(student, name, cells, message, remarks, number, saved)
         entry = (restore.answered(name, cells) if cells else -1, saved, "/".join(parts), row)
         if name:
             found.setdefault((student, name), []).append(entry)
@@ -195,7 +205,7 @@ def match(roster: list[dict[str, str]], rows: list[Submission]) -> list[str]:
         keys = [key for value in fields if value for key in (value, _plain(value))]
         fitting = [known[key] for key in keys if key in known]
         name = person.get("Full name") or next((value for value in fields if value), "")
-        name = "" if _points_possible(person) else name.replace("/", "-").strip(" .")
+        name = "" if _points_possible(person) else re.sub(r"[\[\]*?+/\\\\]", "_", name).strip(" .")
         students.append(fitting[0] if fitting else name)
     return students
 

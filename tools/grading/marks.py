@@ -8,7 +8,6 @@ from nbformat import NotebookNode
 from nbgrader import utils
 
 from tools.grading import restore
-from tools.grading.intake import Submission
 from tools.grading.runner import Runner
 
 COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
@@ -73,40 +72,21 @@ def graded_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if utils.is_grade(cell)]
 
 
-def nothing(student: str, name: str, status: str, message: str) -> Result:
-    """A result without points, for what could not be run."""
-    parts = {
-        cell.metadata.nbgrader.grade_id: Part(
-            0.0, float(cell.metadata.nbgrader.points), utils.is_solution(cell), "not graded"
-        )
-        for cell in graded_cells(restore.reference(name))
-    }
-    return Result(student, name, parts, status, [message])
-
-
-def grade(row: Submission, runner: Runner) -> Result:
-    """Grade one submission; never raises for what a student can have done."""
-    if row.cells is None:
-        result = nothing(row.student, row.assignment, "not readable", row.message)
-    else:
-        result = grade_cells(row.cells, row.student, row.assignment, runner)
-    result.remarks += row.remarks
+def grade_cells(submitted, student: str, name: str, runner: Runner) -> Result:
+    """Grade the cells that `restore.load` gives."""
+    notebook, remarks = restore.restore(submitted, name)
+    result = grade_notebook(notebook, student, name, runner)
+    result.remarks[:0] = remarks
     return result
 
 
-def grade_cells(submitted, student: str, name: str, runner: Runner) -> Result:
-    """Grade the cells that `restore.load` gives."""
-    notebook, remarks = restore.restore(submitted, restore.reference(name))
-    run = runner.run(notebook)
-    parts = {}
+def grade_notebook(notebook: NotebookNode, student: str, name: str, runner: Runner) -> Result:
+    """Run a notebook that `restore` has put together, in place, and give points."""
+    run, parts, remarks = runner.run(notebook), {}, []
     for cell in graded_cells(notebook):
         points, most = utils.determine_grade(cell)
         written = utils.is_solution(cell)
         part = Part(points, most, written, answer=cell.source if written else "")
-        elsewhere = restore.beside(notebook) if written else ""
-        if written and (points is not None or not cell.source.strip()):
-            part.points, part.answer = (None, elsewhere) if elsewhere else (0.0, "")
-            remarks += ["the answer in words stands in a new cell"] * bool(elsewhere)
         if not written and points < most:
             part.hint = hint_of(cell) + broken_before(notebook, cell)
         elif written and part.points is not None:
@@ -122,6 +102,26 @@ def grade_cells(submitted, student: str, name: str, runner: Runner) -> Result:
             "something that the check uses?"
         )
     return Result(student, name, parts, status, remarks, notebook, run.seconds)
+
+
+def harmless(text: str) -> str:
+    """Text without live HTML: what a student writes must not run in the instructor's browser."""
+    text = re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", text)
+    return re.sub(r"(?i)(javascript|vbscript|data):", r"\1&#58;", text)
+
+
+def summary(result: Result) -> str:
+    rows = ["| part | points | what to look at |", "|---|---|---|"]
+    for grade_id, part in result.parts.items():
+        points = "not read yet" if part.points is None else f"{part.points:g}"
+        hint = harmless(part.hint).replace("|", "\\|")
+        rows.append(f"| {grade_id} | {points} of {part.most:g} | {hint} |")
+    remarks = "".join(f"\n- {harmless(remark)}" for remark in result.remarks)
+    return (
+        f"# {result.assignment}: {result.score:g} of {result.most:g} points by the checks\n\n"
+        + "\n".join(rows)
+        + ("\n\n**Remarks**\n" + remarks if remarks else "")
+    )
 
 
 def hint_of(cell: NotebookNode) -> str:

@@ -117,9 +117,9 @@ def _squeezed(text: str) -> str:
 
 @cache
 def empty_cells(name: str) -> dict[str, str]:
-    """{id: text without blanks} of the released cells."""
+    """{id: text} of the released cells."""
     return {
-        cell.metadata.nbgrader.grade_id: _squeezed(cell.source)
+        cell.metadata.nbgrader.grade_id: cell.source
         for cell in assignments.release(reference(name)).cells
     }
 
@@ -127,15 +127,38 @@ def empty_cells(name: str) -> dict[str, str]:
 def answered(name: str, cells) -> int:
     """In how many answer cells something else stands than in the release."""
     ids, empty = answer_ids(name), empty_cells(name)
-    return sum(g in ids and _squeezed(text) not in ("", empty[g]) for g, _, text in cells)
+    return sum(
+        g in ids and _squeezed(text) not in ("", _squeezed(empty[g])) for g, _, text in cells
+    )
 
 
-def beside(notebook: NotebookNode) -> str:
-    """What stands in cells of the student's own after the question that asks for words."""
-    ids = [cell.id for cell in notebook.cells]
-    start = ids.index("question-words") if "question-words" in ids else len(ids)
-    added = [cell.source for cell in notebook.cells[start:] if cell.id.startswith("added-")]
-    return "\n\n".join(text for text in added if text.strip())
+@cache
+def answered_in(name: str) -> dict[str, str]:
+    """{graded cell: the answer cell that it is about}."""
+    found, last = {}, ""
+    for cell in reference(name).cells:
+        if utils.is_solution(cell):
+            last = cell.metadata.nbgrader.grade_id
+        if utils.is_grade(cell):
+            found[cell.metadata.nbgrader.grade_id] = last
+    return found
+
+
+def _read_beside(cells: list[NotebookNode]) -> bool:
+    """Take over an answer in words that stands in a new cell after the question; whether it did."""
+    for place, cell in enumerate(cells):
+        if not (_role(cell) == "answer" and utils.is_grade(cell)):
+            continue
+        untouched = utils.compute_checksum(cell) == cell.metadata.nbgrader.checksum
+        if cell.source.strip() and not untouched:
+            continue
+        ids = [other.id for other in cells[:place]]
+        start = max((k for k, i in enumerate(ids) if i.startswith("question-")), default=place)
+        added = [c.source for c in cells[start:] if c.id.startswith("added-") and c.source.strip()]
+        if added:
+            cell.source = "\n\n".join(added)
+            return True
+    return False
 
 
 def _cell(cell):
@@ -148,14 +171,14 @@ def _cell(cell):
     return grade_id if isinstance(grade_id, str) else None, str(cell["cell_type"]), source
 
 
-def restore(submitted, source: NotebookNode) -> tuple[NotebookNode, list[str]]:
+def restore(submitted, name: str) -> tuple[NotebookNode, list[str]]:
     """The notebook to be run, and remarks on what had to be mended.
 
     Order, checks, points and locked cells are the source's; answers are the student's. Cells that a
     student added stay behind the cell that they followed. Of several cells with one id the last
     counts, as in nbgrader, and the others stay as cells that were added.
     """
-    source = copy.deepcopy(source)
+    source = copy.deepcopy(reference(name))
     by_id = {cell.metadata.nbgrader.grade_id: cell for cell in source.cells}
     last = {grade_id: place for place, (grade_id, _, _) in enumerate(submitted)}
     answers, extras, remarks, after = {}, {None: []}, [], None
@@ -171,9 +194,13 @@ def restore(submitted, source: NotebookNode) -> tuple[NotebookNode, list[str]]:
             if grade_id not in answers:
                 remarks.append(f"the cell {grade_id} is missing")
             cell.source = answers.get(grade_id, "")
+            if utils.is_grade(cell) and not cell.source.strip():  # nbgrader would ask for points
+                cell.source = empty_cells(name)[grade_id]
         elif role == "check" and grade_id not in answers:
             remarks.append(f"the check {grade_id} was put back")
         cells += [cell, *_added(extras.get(grade_id, []), grade_id)]
+    if _read_beside(cells):
+        remarks.append("the answer in words stood in a new cell")
     return nbformat.v4.new_notebook(cells=cells, metadata=source.metadata), remarks
 
 

@@ -191,9 +191,9 @@ class Runner:
                     try:
                         cell.outputs = self._run_cell(cell, answers, run)
                     except TimeoutError:
-                        run.ended = f"too long in {cell.id}"
+                        run.ended = f"too long in {_name(cell)}"
                     except (Ended, OSError) as error:
-                        run.ended = f"crashed in {cell.id} ({error})"
+                        run.ended = f"crashed in {_name(cell)} ({error})"
                     if run.ended == "done":
                         cell.execution_count = place + 1
                         continue
@@ -212,11 +212,11 @@ class Runner:
         shown, _, hidden = cell.source.partition(HIDDEN_TESTS)
         there = answers.ask({"run": shown if is_check else cell.source})
         if not is_check:
-            return _outputs(there.get("outputs"), cell.id)
+            return _outputs(there.get("outputs"), _name(cell))
         names = {"__name__": "check", "__answers__": answers.names()}
         wrong = _check(shown, names)
         if wrong and not there.get("failed"):
-            run.disagree.append(cell.id)
+            run.disagree.append(_name(cell))
         if not wrong:
             wrong = _check(hidden, names, " The example was right; this is another one.")
         return wrong
@@ -290,6 +290,10 @@ class Answers:
                 raise Ended("a result that is no plain value") from None
 
         return function
+
+
+def _name(cell) -> str:
+    return cell.metadata.get("nbgrader", {}).get("grade_id") or cell.get("id", "an added cell")
 
 
 def _called(functions, request):
