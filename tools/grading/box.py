@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-UNSHARE = "unshare --user --map-root-user --net --mount --pid --fork --kill-child".split()
+UNSHARE = "unshare --user --map-root-user --net --ipc --mount --pid --fork --kill-child".split()
 SYSTEM = (
     "/usr /bin /sbin /lib /lib32 /lib64 /nix /etc/ld.so.cache /etc/localtime /etc/fonts "
     "/etc/alternatives /dev/null /dev/zero /dev/urandom /dev/random"
