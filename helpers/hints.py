@@ -43,7 +43,7 @@ class Hint(AssertionError):
         return [f"Hint: {self}"]
 
 
-def check_answer(target, arguments, right, *, mistakes=NO_MISTAKES, hidden=False):
+def check_answer(target, arguments, right, *, mistakes=NO_MISTAKES):
     """Call what the student wrote and compare its result.
 
     Args:
@@ -53,7 +53,6 @@ def check_answer(target, arguments, right, *, mistakes=NO_MISTAKES, hidden=False
             or a tensor asks for its own number type, a nested list of numbers for any.
         mistakes: text of a hint -> the result that this mistake gives. In a dict of results, the
             keys that matter are enough; an array or a tensor stands for its number type, too.
-        hidden: without effect; the grader itself says that an example was another one.
 
     Raises:
         Hint: the answer is not right.

@@ -634,6 +634,61 @@ ANSWERS = [
         "report",
         "stopped with AttributeError",
     ),
+    wrong(LSTM, "tanh of the cell state", "step", ", c\n", ", np.tanh(c)\n", "step", "in value 2"),
+    wrong(
+        LSTM,
+        "parameters, not units",
+        "budget",
+        "return hidden",
+        "return count(hidden)",
+        "budget",
+        "is 13",
+    ),
+    wrong(LSTM, "capital letter", "compare", '"first" if', '"First" if', "compare", "is 'first'"),
+    wrong(LSTM, "1.96", "compare", "2 * s", "1.96 * s", "compare", 'in "low"'),
+    wrong(
+        STOCK,
+        "rounded",
+        "split",
+        "int(share * count)",
+        "round(share * count)",
+        "split",
+        "The example was right",
+    ),
+    wrong(STOCK, "by the largest", "scale", "(high - low)", "high", "scale", "entry [0]"),
+    wrong(
+        STOCK,
+        "the word alone",
+        "verdict",
+        'else "undecided"), t',
+        'else "undecided")',
+        "verdict",
+        "expected a tuple with 2 entries, got a str",
+    ),
+    Wrong(
+        STOCK,
+        "absolute errors",
+        tuple(
+            (
+                "solution-ratio",
+                f"np.sqrt(np.mean((actual - {b}) ** 2))",
+                f"np.abs(actual - {b}).mean()",
+            )
+            for b in ("forecast", "today")
+        ),
+        {"check-ratio": "mean absolute errors"},
+    ),
+    wrong(STOCK, "no return", "leak", "return", "found =", "leak", "Is there a `return`"),
+    wrong(STOCK, "zero and one", "leak", "return True", "return 1", "leak", "got 1, right is True"),
+    wrong(
+        STOCK,
+        "today alone",
+        "leak",
+        "[: today + 1]",
+        "[today : today + 1]",
+        "leak",
+        "`every_other_day` honest",
+    ),
     # ---- what touches more than one cell ----
     Wrong(
         RNN,
