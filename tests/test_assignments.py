@@ -664,8 +664,8 @@ def graded(tmp_path_factory, runner):
     give(out, "bea", "check-step", "2", "The formula is that of another text.")
     roster = folder.with_name("worksheet.csv")
     roster.write_text(
-        "Identifier,Full name,Email address,Grade,Feedback comments\n"
-        "Participant 1,Ada,ada@x.org,,\nParticipant 9,زهرا,zahra@x.org,,\n",
+        "Identifier,Full name,Email address,Grade,Last modified (grade),Feedback comments\n"
+        "Participant 1,Ada,ada@x.org,,-,\nParticipant 9,زهرا,zahra@x.org,,-,\n",
         encoding="utf-8-sig",
     )
     grade.grade_class(folder, out, runner, said.append, roster=roster)
@@ -715,6 +715,7 @@ def test_everybody_on_the_roster_has_a_row(graded):
     ada, zahra = table(out / f"worksheet-{NAMES[0]}.csv")
     assert ada["Identifier"] == "Participant 1" and ada["Grade"] == "19.5"
     assert ada["Maximum Grade"] == "20" and ada["Email address"] == "ada@x.org"
+    assert ada["Last modified (grade)"] == "-", "what is the platform's stays as it is"
     assert zahra["Grade"] == "0" and "no notebook" in zahra["Feedback comments"]
 
 
@@ -729,12 +730,14 @@ def test_one_student_again_and_a_late_one(tmp_path, runner):
     rows = grade.grade_class(tmp_path / "in", out, runner, lambda _: None, due=due)
     assert "late" in next(r for r in rows if r["student"] == "bea")["message"]
     assert "late" not in next(r for r in rows if r["student"] == "ada")["message"]
-    give(out, "ada", "answer-words", "3")
+    give(out, "ada", "answer-words", "3", "Well said.")
     with (out / "nbgrader_config.py").open("a") as settings:
         settings.write('c.LateSubmissionPlugin.penalty_method = "zero"\n')
     grade.grade_class(tmp_path / "in", out, runner, lambda _: None, only="bea")
     rows = {row["student"]: row for row in table(out / "grades.csv")}
     assert rows["ada"]["score"] == "19"
+    page = (out / f"feedback/ada/{name}/{name}.html").read_text(encoding="utf-8")
+    assert "Well said." in page, "though ada was not graded again"
     assert rows["bea"]["score"] == "0" and rows["bea"]["late_penalty"] == "16"
     words = changed(name, ("answer-words", None, "Another text."))
     as_file(tmp_path / "in" / "ada" / "x.ipynb", notebook_json(words, name))

@@ -36,12 +36,12 @@ def safe(value):
     return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
-def write_table(path: Path, columns, rows) -> None:
+def write_table(path: Path, columns, rows, quote=safe) -> None:
     new = path.with_suffix(".new")
     with new.open("w", newline="", encoding="utf-8-sig") as file:
         table = csv.DictWriter(file, columns, restval="")
         table.writeheader()
-        table.writerows({key: safe(value) for key, value in row.items()} for row in rows)
+        table.writerows({key: quote(value) for key, value in row.items()} for row in rows)
     new.replace(path)
 
 
@@ -79,10 +79,10 @@ def write_results(course: Course, roster: Path | None, people, students) -> list
     for name in sorted({row["assignment"] for row in totals}) if people else ():
         mine = {row["student"]: row for row in totals if row["assignment"] == name}
         scores = {student: row["score"] for student, row in mine.items()}
-        messages = {student: row.get("message", "") for student, row in mine.items()}
+        messages = {student: safe(row["message"]) for student, row in mine.items()}
         most = next(iter(mine.values()))["max_score"]
         table = intake.filled(people, students, scores, messages, name, most)
-        write_table(course.folder / f"{roster.stem}-{name}.csv", table[0], table)
+        write_table(course.folder / f"{roster.stem}-{name}.csv", table[0], table, quote=str)
     return totals
 
 
@@ -119,7 +119,8 @@ def grade_class(
         marks.canary(name, runner)
         say(f"{name}: the reference earns every point, the empty release none")
     course = Course(folder, show_hidden)
-    course.enter(filled_in(folder))
+    given = filled_in(folder)
+    course.enter(given)
     for name in names:
         course.add_assignment(name, due)
     for student in filter(None, students):
@@ -133,6 +134,9 @@ def grade_class(
             except Exception as error:  # one submission must not stop the others
                 course.note(row, "grader failed", f"{type(error).__name__}: {error}")
         say(f"{row.student}  {row.assignment}  {course.message(row.student, row.assignment)[0]}")
+    now = {(row.student, row.assignment) for row in submissions}
+    for student, name in {(row["student"], row["assignment"]) for row in given} - now:
+        course.write_page(student, name)
     totals = write_results(course, roster, people, students)
     hints = collections.Counter(
         hint.partition(": ")[2] for row in totals for hint in row["message"].split(" | ")

@@ -147,7 +147,11 @@ class Course:
         if self._notes.pop(f"{row.student}/{row.assignment}", None):
             self._write_notes()
         self._settle(row, before)
-        _must(self._api.generate_feedback(row.assignment, row.student))
+        self.write_page(row.student, row.assignment)
+
+    def write_page(self, student: str, name: str) -> None:
+        """The student's page, from what the gradebook holds now."""
+        _must(self._api.generate_feedback(name, student))
 
     def _settle(self, row, before) -> None:
         """nbgrader asks for a second look at all that was marked by hand; only changes need one."""
