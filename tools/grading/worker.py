@@ -21,6 +21,7 @@ from pathlib import Path
 from tools.grading.plain import Channel, Ended, decode, encode
 
 TEXT_LIMIT = 20_000  # characters kept of the output of one cell
+RINGS = (signal.SIGALRM, signal.SIGPROF)
 
 
 class TimeLimit(BaseException):
@@ -109,23 +110,26 @@ class Limit:
     """
 
     def __init__(self, seconds, what):
-        self.seconds, self.what = seconds, what
+        self.seconds, self.what, self.over = seconds, what, False
 
     def __enter__(self):
-        for ring in (signal.SIGALRM, signal.SIGPROF):
+        for ring in RINGS:
             signal.signal(ring, self.too_long)
         self.set(self.seconds)
 
     def __exit__(self, *_):
-        for ring in (signal.SIGALRM, signal.SIGPROF):
-            signal.signal(ring, signal.SIG_IGN)
+        self.over = True
         self.set(0)
+        for ring in RINGS:
+            signal.signal(ring, signal.SIG_IGN)
 
     def set(self, seconds):
         signal.setitimer(signal.ITIMER_PROF, seconds)
         signal.setitimer(signal.ITIMER_REAL, 6 * seconds)
 
     def too_long(self, *_):
+        if self.over:
+            return
         self.set(1)  # again, should the code swallow this one
         raise TimeLimit(
             f"{self.what} ran longer than {self.seconds:g} s. Is there an endless loop?"
@@ -164,8 +168,12 @@ def call(channel, request, names, seconds):
     def stub(number):
         def function(*arguments, **keywords):
             given = encode([arguments, keywords])
-            channel.send({"id": request["id"], "function": number, "arguments": given})
-            answer = channel.receive()
+            try:  # the time limit must not cut a message in two
+                signal.pthread_sigmask(signal.SIG_BLOCK, RINGS)
+                channel.send({"id": request["id"], "function": number, "arguments": given})
+                answer = channel.receive()
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, RINGS)
             if "error" in answer:
                 raise ValueError(answer["error"])
             return decode(answer["result"])
