@@ -14,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +28,7 @@ import wrong_answers
 from helpers import hints
 
 pytest.importorskip("nbgrader")
-from tools import assignments, grade
+from tools import assignments, grade, publish
 from tools.grading import box, intake, marks, restore
 from tools.grading.course import Course
 from tools.grading.runner import Limits, Runner
@@ -148,6 +149,12 @@ def test_set_up_cell_is_that_of_the_series(name):
         for notebook in (assignments.read(assignments.SET_UP_FROM), release(name))
     ]
     assert first[0] == first[1]
+
+
+@each
+def test_release_has_a_colab_badge(name):
+    badge = publish.written_down().assignment_badge(name)
+    assert release(name).cells[0].source.splitlines()[2] == badge
 
 
 @each
@@ -396,6 +403,50 @@ def test_the_grader_survives_being_killed(runner):
     assert result.status in ("crashed in solution-count", "graded")
     again = marks.grade_cells(marks.reference_cells(name), "s", name, runner)
     assert again.score == 16
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "os.chmod(os.path.dirname(os.getcwd()), 0)",
+        "os.makedirs('a/b'), open('a/b/answers.py', 'w').close(), os.chmod('a/b', 0)",
+        "os.symlink('/usr', '../link')",
+        "for _ in range(1500):\n    os.mkdir('d')\n    os.chdir('d')",
+    ],
+)
+def test_what_one_leaves_behind_is_gone_for_the_next(lines, runner):
+    name = wrong_answers.RNN
+    marks.grade_cells(with_first_lines(name, f"import os\n{lines}"), "s", name, runner)
+    assert not list(runner.scratch.joinpath("writable").iterdir())
+    again = marks.grade_cells(marks.reference_cells(name), "s", name, runner)
+    assert again.score == 16
+
+
+def test_a_crash_before_anything_of_the_student_is_the_graders(runner, monkeypatch):
+    name = wrong_answers.RNN
+    real, made = tempfile.mkdtemp, []
+    lost = lambda **options: made.append(1) or f"{real(**options)}/gone"  # noqa: E731
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda **o: real(**o) if made else lost(**o))
+    assert marks.grade_cells(marks.reference_cells(name), "s", name, runner).score == 16
+    monkeypatch.setattr(tempfile, "mkdtemp", lost)
+    with pytest.raises(RuntimeError, match="the grader's own first cell crashed in set-up"):
+        marks.grade_cells(marks.reference_cells(name), "s", name, runner)
+
+
+def test_calls_back_cannot_keep_the_grader_busy(runner, monkeypatch):
+    name = wrong_answers.RNN
+    wide = "def run(step, x, h):\n    return step(np.zeros((4000, 1)), np.zeros((1, 4000)))"
+    result = marks.grade_cells(changed(name, ("solution-run", None, wide)), "s", name, runner)
+    assert result.score == 13 and "more than 3,000 entries" in result.parts["check-run"].hint
+    lines = (
+        "def run(step, x, h):\n    while step.__module__ == 'tools.grading.worker':\n"
+        "        try:\n            while True:\n                try:\n"
+        "                    step(h, h)\n                except BaseException:\n"
+        "                    pass\n        except BaseException:\n            pass"
+    )
+    monkeypatch.setattr(runner, "limits", Limits(seconds=6, cell_seconds=0.3))
+    result = marks.grade_cells(changed(name, ("solution-run", None, lines)), "s", name, runner)
+    assert result.status == "too long in check-run" and result.score == 5
 
 
 def test_no_process_outlives_its_notebook(runner, tmp_path):

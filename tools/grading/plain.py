@@ -57,7 +57,10 @@ class Channel:
         data = b""
         while len(data) < size:
             if until < math.inf:
-                self.socket.settimeout(max(until - time.monotonic(), 0.001))
+                left = until - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError
+                self.socket.settimeout(left)
             try:
                 piece = self.socket.recv(size - len(data))
             except TimeoutError:

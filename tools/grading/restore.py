@@ -25,7 +25,7 @@ def reference(name: str) -> NotebookNode:
 
     The checksum tells an untouched written answer from an answered one.
     """
-    source = assignments.read(assignments.path_of("source", name))
+    source = assignments.read_source(name)
     for cell, released in zip(source.cells, assignments.release(source).cells, strict=True):
         cell.metadata.nbgrader["checksum"] = released.metadata.nbgrader.checksum
     return source

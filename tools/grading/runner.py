@@ -19,6 +19,7 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from nbformat import NotebookNode, v4
 from nbgrader import utils
 
@@ -31,6 +32,7 @@ from tools.project import ROOT
 HIDDEN_TESTS = "### BEGIN HIDDEN TESTS"
 NEEDED = ("tools/__init__.py", *(f"tools/grading/{n}.py" for n in ("__init__", "plain", "worker")))
 TEXT_LIMIT = 25_000  # characters of one output
+LARGEST_CALL = 3000  # entries that a submission may hand to a function of the grader's
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,20 @@ class Runner:
         )
 
     def run(self, notebook: NotebookNode) -> Run:
-        """Execute the notebook's code cells, in place. Cells that were not reached get an error."""
+        """Execute the notebook's code cells, in place. Cells that were not reached get an error.
+
+        Raises:
+            RuntimeError: it crashes before anything of the student's has run, twice.
+        """
+        first = next((_name(c) for c in notebook.cells if c.cell_type == "code"), "")
+        for _ in range(2):
+            run = self._run(notebook)
+            if first != "set-up" or not run.ended.startswith("crashed in set-up"):
+                return run
+            self._stop()
+        raise RuntimeError(f"the grader's own first cell {run.ended}: is the disk full?")
+
+    def _run(self, notebook):
         self._ready()
         start = time.monotonic()
         folder = Path(tempfile.mkdtemp(dir=self._writable))
@@ -202,10 +217,18 @@ class Runner:
                     cell.outputs = [_error("NotRun", f"not run: {run.ended}")]
                 cell.execution_count = None
         self._end(run)
-        for path in self._writable.iterdir():
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
+        self._empty()
         run.seconds = time.monotonic() - start
         return run
+
+    def _empty(self):
+        """Delete what a submission has written, whatever its rights, links and depth."""
+        place = str(self._writable)
+        for command in (
+            ["chmod", "-R", "u+rwx", place],
+            ["find", place, "-mindepth", "1", "-delete"],
+        ):
+            subprocess.run(command, stderr=subprocess.DEVNULL)
 
     def _run_cell(self, cell, answers, run):
         is_check = utils.is_grade(cell) and not utils.is_solution(cell)
@@ -301,6 +324,8 @@ def _called(functions, request):
     try:
         arguments, keywords = decode(request["arguments"])
         function = functions[int(request["function"])]
+        if sum(np.asarray(a).size for a in (*arguments, *keywords.values())) > LARGEST_CALL:
+            raise ValueError(f"its arguments have more than {LARGEST_CALL:,} entries")
         return {"result": encode(function(*arguments, **keywords))}
     except Exception as error:
         return {"error": clean(f"{error}")}
