@@ -234,7 +234,13 @@ def _differing_numbers(found, right):
         found = found.item()
     if isinstance(found, bool) or not isinstance(found, (int, float, np.number)):
         return f"expected one number, got {_kind(found)}"
-    if isinstance(right, int) and not isinstance(found, (int, np.integer)) and found != int(found):
+    if (
+        isinstance(found, (float, np.floating))
+        and math.isfinite(right)
+        and not math.isfinite(found)
+    ):
+        return f"got {found}, right is {right:.6g}"
+    if isinstance(right, int) and found != int(found):
         return f"expected a whole number, {right}, got {found}"
     exact = isinstance(right, int)
     same = found == right if exact else _close(float(found), float(right))
@@ -254,6 +260,8 @@ def _differing_arrays(found, right, loosely):
     if a.shape != b.shape:
         return f"expected the shape {b.shape}, got {a.shape}"
     if not loosely and (wants_tensor or wants_array) and a.dtype != b.dtype:
+        if b.dtype == bool:
+            return f"expected true and false (type bool), got {a.dtype}. A comparison gives them"
         return (
             f"expected numbers of type {b.dtype}, as in the input, got {a.dtype}. A new array "
             "(`np.zeros(...)`, `np.array(...)`) has a type of its own unless you give it one"

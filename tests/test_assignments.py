@@ -439,7 +439,7 @@ def test_calls_back_cannot_keep_the_grader_busy(runner, monkeypatch):
     result = marks.grade_cells(changed(name, ("solution-run", None, wide)), "s", name, runner)
     assert result.score == 13 and "more than 3,000 entries" in result.parts["check-run"].hint
     lines = (
-        "def run(step, x, h):\n    while step.__module__ == 'tools.grading.worker':\n"
+        "def run(step, x, h):\n    while step.__name__ == 'function':\n"
         "        try:\n            while True:\n                try:\n"
         "                    step(h, h)\n                except BaseException:\n"
         "                    pass\n        except BaseException:\n            pass"
@@ -447,6 +447,13 @@ def test_calls_back_cannot_keep_the_grader_busy(runner, monkeypatch):
     monkeypatch.setattr(runner, "limits", Limits(seconds=6, cell_seconds=0.3))
     result = marks.grade_cells(changed(name, ("solution-run", None, lines)), "s", name, runner)
     assert result.status == "too long in check-run" and result.score == 5
+
+
+def test_a_submission_cannot_get_into_the_worker(runner):
+    name = wrong_answers.RNN
+    lines = "import ctypes, os\nassert ctypes.CDLL(None).ptrace(16, os.getppid(), 0, 0) == -1"
+    result = marks.grade_cells(with_first_lines(name, lines), "s", name, runner)
+    assert result.score == 16, result.parts["check-count"].hint
 
 
 def test_no_process_outlives_its_notebook(runner, tmp_path):
@@ -560,6 +567,15 @@ def test_cells_without_any_ids_are_known_by_content(name, runner):
     assert answers <= {grade_id for grade_id, _, _ in found} <= ids | {None}
     result = marks.grade_cells(found, "s", name, runner)
     assert result.score == 16 and result.unread == 4
+
+
+def test_nbgraders_own_markers_in_an_answer_do_no_harm(tmp_path, runner):
+    name = wrong_answers.RNN
+    cells = with_first_lines(name, "### BEGIN HIDDEN TESTS\n### END HIDDEN TESTS")
+    as_file(tmp_path / "in" / "ada" / "a.ipynb", notebook_json(cells, name))
+    (row,) = grade.grade_class(tmp_path / "in", tmp_path / "out", runner, lambda _: None)
+    assert (row["status"], row["score"]) == ("graded", 16)
+    assert list((tmp_path / "out" / "feedback").rglob("*.html"))
 
 
 def test_an_answer_in_a_new_cell_is_unread_not_missing(runner):
@@ -767,7 +783,7 @@ def test_everybody_on_the_roster_has_a_row(graded):
     assert ada["Identifier"] == "Participant 1" and ada["Grade"] == "19.5"
     assert ada["Maximum Grade"] == "20" and ada["Email address"] == "ada@x.org"
     assert ada["Last modified (grade)"] == "-", "what is the platform's stays as it is"
-    assert zahra["Grade"] == "0" and "no notebook" in zahra["Feedback comments"]
+    assert zahra["Grade"] == "" and "no notebook" in zahra["Feedback comments"]
 
 
 def test_one_student_again_and_a_late_one(tmp_path, runner):
@@ -796,6 +812,13 @@ def test_one_student_again_and_a_late_one(tmp_path, runner):
     parts = {(r["student"], r["part"]): r for r in table(out / "parts.csv")}
     ada = parts["ada", "answer-words"]
     assert (ada["points"], ada["to_read"], ada["answer"]) == ("3", "yes", "Another text.")
+    give(out, "ada", "answer-words", "", "")  # taken back
+    grade.grade_class(tmp_path / "in", out, runner, lambda _: None, only="bea")
+    parts = {(r["student"], r["part"]): r for r in table(out / "parts.csv")}
+    ada = parts["ada", "answer-words"]
+    assert (ada["points"], ada["comment"], ada["to_read"]) == ("", "", "yes")
+    with pytest.raises(ValueError, match=r"by zoe \(there are: ada, bea\)"):
+        grade.grade_class(tmp_path / "in", out, runner, lambda _: None, only="zoe")
     for points in ("5", "-1", "four", "nan"):
         give(out, "bea", "answer-words", points)
         with pytest.raises(ValueError, match="expected points from 0 to 4"):

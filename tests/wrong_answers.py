@@ -159,12 +159,24 @@ ANSWERS = [
         ),
         ("forwards", "reversed(range(x.shape[1]))", "range(x.shape[1])", "start at the end"),
         ("another name in the dict", '"W_x": 0.0', '"Wx": 0.0', "KeyError"),
+        (
+            "no slope on the way back",
+            "carry = g @ W_h",
+            "carry = (grad_states[:, t] + carry) @ W_h",
+            "multiply by the slope before",
+        ),
     ),
     # ---- 1: clipping ----
     *family(
         RNN,
         "clip",
         "clip",
+        (
+            "the limit against the square",
+            "min(1.0, limit / length) if length > 0",
+            "limit / length if length**2 > limit",
+            "not its square",
+        ),
         (
             "each number",
             "return {name: factor * array",
@@ -580,7 +592,7 @@ ANSWERS = [
         "np.concatenate([np.zeros_like(states[:, :1]), states[:, :-1]], axis=1)",
         "np.roll(states, 1, axis=1)",
         "bptt",
-        'in "W_h"',
+        "index -1 is the *last* state",
     ),
     wrong(
         RNN,

@@ -15,6 +15,8 @@ import argparse
 import collections
 import csv
 import functools
+import re
+import shutil
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -57,17 +59,23 @@ def filled_in(folder: Path) -> list[dict[str, str]]:
     rows = intake.read_table(path)
     if rows and not set(PART_COLUMNS[:7]) <= set(rows[0]):
         raise ValueError(f"{path}: expected the columns {', '.join(PART_COLUMNS)}")
-    given = {(*(row[c].lstrip("'") for c in PART_COLUMNS[:3]),): row for row in rows}
+    given, had = {_key(row): row for row in rows}, set()
     for row in intake.read_table(written):
-        key = (*(row[c].lstrip("'") for c in PART_COLUMNS[:3]),)
+        key = _key(row)
+        had |= {key} if row["points"].strip() or row["comment"].strip() else set()
         old = row["points"], row["comment"].split()
         if key in given and old == (given[key]["points"].strip(), given[key]["comment"].split()):
             del given[key]
     return [
         row | dict(zip(PART_COLUMNS[:3], key, strict=True))
         for key, row in given.items()
-        if row["points"].strip() or row["comment"].strip()
+        if key in had or row["points"].strip() or row["comment"].strip()
     ]
+
+
+def _key(row):
+    """Student, assignment and part, without what `safe` has put before them."""
+    return tuple(re.sub(r"^'(?=[=+\-@\t\r])", "", row[column]) for column in PART_COLUMNS[:3])
 
 
 def write_results(course: Course, roster: Path | None, people, students) -> list[dict]:
@@ -78,7 +86,11 @@ def write_results(course: Course, roster: Path | None, people, students) -> list
         write_table(course.folder / name, PART_COLUMNS, parts)
     for name in sorted({row["assignment"] for row in totals}) if people else ():
         mine = {row["student"]: row for row in totals if row["assignment"] == name}
-        scores = {student: row["score"] for student, row in mine.items()}
+        scores = {  # who may still hand in gets no 0
+            student: row["score"]
+            for student, row in mine.items()
+            if row["score"] or row["status"] not in ("nothing handed in", "grader failed")
+        }
         messages = {student: safe(row["message"]) for student, row in mine.items()}
         most = next(iter(mine.values()))["max_score"]
         table = intake.filled(people, students, scores, messages, name, most)
@@ -107,9 +119,11 @@ def grade_class(
         raise ValueError(f"expected a folder or a zip file with submissions, got {place}")
     if folder == place or place in folder.parents:
         raise ValueError(f"the gradebook must lie outside the submissions, got {folder}")
-    submissions = [row for row in intake.collect(place) if only in ("", row.student)]
+    found = intake.collect(place)
+    submissions = [row for row in found if only in ("", row.student)]
     if not submissions:
-        who = f" by {only}" if only else ""
+        names = ", ".join(sorted({row.student for row in found})[:40])
+        who = f" by {only} (there are: {names})" if only else ""
         raise ValueError(f"nothing to grade in {place}: there is no notebook{who} in it")
     people = intake.read_table(roster) if roster else []
     students = intake.match(people, submissions)
@@ -121,6 +135,8 @@ def grade_class(
     course = Course(folder, show_hidden)
     given = filled_in(folder)
     course.enter(given)
+    if given:  # what is entered once is not entered again, whatever happens to this run
+        shutil.copy(folder / "parts.csv", folder / ".parts-as-written.csv")
     for name in names:
         course.add_assignment(name, due)
     for student in filter(None, students):
@@ -132,7 +148,10 @@ def grade_class(
             try:
                 course.grade(row, runner)
             except Exception as error:  # one submission must not stop the others
-                course.note(row, "grader failed", f"{type(error).__name__}: {error}")
+                say(f"{type(error).__name__}: {error}")
+                course.note(
+                    row, "grader failed", "this has not been graded; your teacher looks at it"
+                )
         say(f"{row.student}  {row.assignment}  {course.message(row.student, row.assignment)[0]}")
     now = {(row.student, row.assignment) for row in submissions}
     for student, name in {(row["student"], row["assignment"]) for row in given} - now:

@@ -270,10 +270,9 @@ class Course:
                     raise ValueError(
                         f"{who}: expected points from 0 to {grade.max_score:g}, got {text!r}"
                     )
-                if points is not None:
-                    grade.manual_score, grade.needs_manual_grade = points, False
-                if row["comment"].strip():
-                    _comment(book, grade).manual_comment = row["comment"]
+                grade.manual_score = points
+                grade.needs_manual_grade = points is None and grade.auto_score is None
+                _comment(book, grade).manual_comment = row["comment"].strip() or None
             book.db.commit()
 
 

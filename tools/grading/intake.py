@@ -65,8 +65,9 @@ def _in_zip(data: bytes, before, saved, depth=0):
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         entries = [i for i in archive.infolist() if not i.is_dir()][:MOST_FILES]
-        parts = {i.filename: PurePosixPath(i.filename.replace("\\", "/")).parts for i in entries}
-        if len(before) == 1 and any(_platform(p[0]) for p in parts.values()):
+        paths = {i.filename: PurePosixPath(i.filename.replace("\\", "/")) for i in entries}
+        parts = {name: tuple(p for p in path.parts if p != "..") for name, path in paths.items()}
+        if len(before) == 1 and any(p and _platform(p[0]) for p in parts.values()):
             before = ()  # the export of a whole class, in a folder
         for entry in entries:
             inner = parts[entry.filename]

@@ -89,8 +89,8 @@ def encode(value, functions: list | None = None):
             return _array(value.detach().cpu().numpy(), "tensor")
         except (TypeError, RuntimeError):
             return _foreign(value)
-    if isinstance(value, (list, tuple)):
-        name = "list" if isinstance(value, list) else "tuple"
+    if isinstance(value, (list, tuple, range)):
+        name = "tuple" if isinstance(value, tuple) else "list"
         return {name: [encode(entry, functions) for entry in value]}
     if isinstance(value, dict):
         if not all(isinstance(key, KEYS) for key in value):

@@ -12,6 +12,7 @@ from nbgrader import utils
 from tools import assignments
 
 DEFINITION = re.compile(r"^(?:def|class) (\w+)", re.MULTILINE)
+MARKERS = re.compile(r"### (?=(?:BEGIN|END) (?:HIDDEN|SOLUTION|MARK))")  # nbgrader's
 LARGEST = 20_000_000  # bytes of a submission that is still opened
 
 
@@ -155,6 +156,12 @@ def _read_beside(cells: list[NotebookNode]) -> bool:
         ids = [other.id for other in cells[:place]]
         start = max((k for k, i in enumerate(ids) if i.startswith("question-")), default=place)
         added = [c.source for c in cells[start:] if c.id.startswith("added-") and c.source.strip()]
+        if not added:  # somewhere else, perhaps: a person will see
+            added = [
+                c.source
+                for c in cells[:start]
+                if c.id.startswith("added-") and c.cell_type == "markdown" and c.source.strip()
+            ]
         if added:
             cell.source = "\n\n".join(added)
             return True
@@ -183,6 +190,7 @@ def restore(submitted, name: str) -> tuple[NotebookNode, list[str]]:
     last = {grade_id: place for place, (grade_id, _, _) in enumerate(submitted)}
     answers, extras, remarks, after = {}, {None: []}, [], None
     for place, (grade_id, kind, text) in enumerate(submitted):
+        text = MARKERS.sub("# ", text)
         if grade_id in by_id and last[grade_id] == place:
             answers[grade_id], after = text, grade_id
         else:

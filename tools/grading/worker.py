@@ -249,6 +249,13 @@ def used_memory():
 # ---- in the parent -------------------------------------------------------------------------------
 
 
+def closed_to_others(closed):
+    """Whether other processes, such as a submission, may not look into or change this one."""
+    if sys.platform.startswith("linux"):
+        set_dumpable = 4
+        ctypes.CDLL(None).prctl(set_dumpable, int(not closed), 0, 0, 0)
+
+
 def adopt_orphans():
     """Become the parent of processes whose parent dies, so that none outlives its notebook."""
     if sys.platform.startswith("linux"):
@@ -285,6 +292,7 @@ def serve(control, connection, task, shell):
         status = 70
         try:
             control.close()
+            closed_to_others(False)
             child(connection, task, shell)
             status = 0
         finally:
@@ -318,6 +326,7 @@ def main():
 
     shell = make_shell()
     adopt_orphans()
+    closed_to_others(True)
     control = socket.socket(fileno=os.dup(0))
     control.sendall(json.dumps({"sees": os.path.exists(sys.argv[1])}).encode())
     while True:
