@@ -446,7 +446,7 @@ def test_calls_back_cannot_keep_the_grader_busy(runner, monkeypatch):
     )
     monkeypatch.setattr(runner, "limits", Limits(seconds=6, cell_seconds=0.3))
     result = marks.grade_cells(changed(name, ("solution-run", None, lines)), "s", name, runner)
-    assert result.status == "too long in check-run" and result.score == 5
+    assert result.status.startswith("too long") and result.score == 5
 
 
 def test_a_submission_cannot_get_into_the_worker(runner):

@@ -12,7 +12,7 @@ from nbgrader import utils
 from tools import assignments
 
 DEFINITION = re.compile(r"^(?:def|class) (\w+)", re.MULTILINE)
-MARKERS = re.compile(r"### (?=(?:BEGIN|END) (?:HIDDEN|SOLUTION|MARK))")  # nbgrader's
+MARKERS = re.compile(r"(BEGIN|END) (?=HIDDEN TESTS|SOLUTION|MARK SCHEME)")  # nbgrader's
 LARGEST = 20_000_000  # bytes of a submission that is still opened
 
 
@@ -190,7 +190,7 @@ def restore(submitted, name: str) -> tuple[NotebookNode, list[str]]:
     last = {grade_id: place for place, (grade_id, _, _) in enumerate(submitted)}
     answers, extras, remarks, after = {}, {None: []}, [], None
     for place, (grade_id, kind, text) in enumerate(submitted):
-        text = MARKERS.sub("# ", text)
+        text = MARKERS.sub(r"\1_", text)
         if grade_id in by_id and last[grade_id] == place:
             answers[grade_id], after = text, grade_id
         else:
