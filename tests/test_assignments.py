@@ -5,8 +5,8 @@ empty release, and for every answer in `wrong_answers` exactly the points that i
 """
 
 import ast
-import csv
 import hashlib
+import io
 import json
 import os
 import re
@@ -14,18 +14,23 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
+import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import tricks
 import wrong_answers
 
 from helpers import hints
 
 pytest.importorskip("nbgrader")
-from tools import assignments, grade
-from tools.grading import marks, restore
+from tools import assignments, grade, publish
+from tools.grading import box, intake, marks, restore
+from tools.grading.course import Course
 from tools.grading.runner import Limits, Runner
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -147,6 +152,12 @@ def test_set_up_cell_is_that_of_the_series(name):
 
 
 @each
+def test_release_has_a_colab_badge(name):
+    badge = publish.written_down().assignment_badge(name)
+    assert release(name).cells[0].source.splitlines()[2] == badge
+
+
+@each
 def test_students_need_nothing_but_the_series(name):
     wanted = set()
     code = [c.source for c in release(name).cells if c.cell_type == "code"]
@@ -223,9 +234,74 @@ def test_wrong_answer_loses_exactly_its_points(answer, runner):
         assert phrase in result.parts[name].hint
 
 
+@pytest.mark.parametrize(
+    "answer", wrong_answers.ALSO_RIGHT, ids=lambda a: f"{a.assignment[:2]} {a.label}"
+)
+def test_unusual_right_answers_lose_nothing(answer, runner):
+    cells = changed(answer.assignment, *answer.edits)
+    result = marks.grade_cells(cells, "s", answer.assignment, runner)
+    assert result.score == 16 and not result.remarks, [p.hint for p in result.parts.values()]
+
+
+def compared(name, monkeypatch):
+    """{check: [shown, hidden]}, both a list of what is compared: (right result, mistakes)."""
+    names, found = {}, {}
+
+    def record(target, arguments, right, *, mistakes=hints.NO_MISTAKES):
+        rows.append((right, mistakes))
+
+    monkeypatch.setattr(hints, "check_answer", record)
+    for cell in source(name).cells:
+        if cell.cell_type != "code" or cell.metadata.nbgrader.grade_id == "set-up":
+            continue
+        halves = cell.source.split("### BEGIN HIDDEN TESTS")
+        for half in halves:
+            rows = []
+            exec(half, names)
+            if cell.metadata.nbgrader.grade:
+                found.setdefault(cell.metadata.nbgrader.grade_id, []).append(rows)
+    return found
+
+
+def same(a, b):
+    """Whether one result could be taken for both of two mistakes."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        common = set(a) & set(b)
+        return bool(common) and all(same(a[key], b[key]) for key in common)
+    return hints._difference(a, b, loosely=True) is None
+
+
+@each
+def test_every_mistake_has_a_result_of_its_own(name, monkeypatch):
+    for check, halves in compared(name, monkeypatch).items():
+        for right, mistakes in (row for rows in halves for row in rows):
+            wrong = list(mistakes.items())
+            for place, (hint, result) in enumerate(wrong):
+                typed = hasattr(result, "dtype") and hints._difference(result, right)
+                assert typed or not same(right, result), (check, hint)
+                for other, further in wrong[:place]:
+                    assert not same(result, further), (check, hint, other)
+
+
+def demands(value):
+    """The types that a right result asks for; a list of numbers asks for none."""
+    if isinstance(value, (dict, tuple)):
+        parts = value.values() if isinstance(value, dict) else value
+        return set().union(*map(demands, parts))
+    return {type(value).__name__} if hasattr(value, "dtype") else set()
+
+
+@each
+def test_hidden_checks_ask_for_no_more_than_the_example(name, monkeypatch):
+    for check, (shown, hidden) in compared(name, monkeypatch).items():
+        asked = set().union(*(demands(right) for right, _ in shown))
+        for right, _ in hidden:
+            assert demands(right) <= asked, check
+
+
 def test_wrong_answers_are_many_and_each_check_is_hit():
     answers = wrong_answers.ANSWERS
-    assert len(answers) >= 40
+    assert len(answers) >= 130
     for name in NAMES:
         hit = {check for a in answers if a.assignment == name for check in a.costs}
         assert hit == set(cells_of(source(name), "check"))
@@ -251,16 +327,41 @@ def test_huge_output_is_cut(runner):
     assert "more characters" in json.dumps(result.notebook)
 
 
-def test_replaced_functions_are_reported(runner):
-    name = wrong_answers.RNN
-    patch = "np.allclose = hints.check_answer = lambda *a, **k: None\n\n\ndef count_parameters"
-    result = marks.grade_cells(
-        changed(name, ("solution-count", "def count_parameters", patch)), "s", name, runner
+FUNCTIONS = {"count": "count_parameters", "step": "rnn_step", "run": "run", "bptt": "bptt"}
+
+
+@pytest.mark.parametrize("label", tricks.TRICKS)
+def test_tricks_win_nothing(label, runner):
+    """Answers that are not there, and something that should hide it."""
+    name, trick = wrong_answers.RNN, tricks.TRICKS[label]
+    code, phrase = (trick, "") if isinstance(trick, str) else trick
+    edits = [
+        (f"solution-{part}", None, f"def {function}(*arguments):\n    return answer(*arguments)")
+        for part, function in (FUNCTIONS | {"clip": "clip"}).items()
+    ]
+    first = f"ROOT = {str(ROOT)!r}\n\n\ndef answer(*arguments):\n    return 0\n\n{code}\n\n"
+    edits[0] = (edits[0][0], None, first + edits[0][2])
+    before = fingerprint(ROOT / "helpers"), sorted(os.listdir(ROOT))
+    result = marks.grade_cells(changed(name, *edits), "s", name, runner)
+    assert result.score == 0, {part: p.points for part, p in result.parts.items()}
+    assert phrase in " ".join([result.status, *result.remarks]), result.remarks
+    if runner.hidden:
+        assert (fingerprint(ROOT / "helpers"), sorted(os.listdir(ROOT))) == before
+    if label in ("errors are not shown", "a patched run_cell"):  # the next one is not disturbed
+        assert marks.grade_cells(marks.reference_cells(name), "s", name, runner).score == 16
+
+
+def test_what_is_given_to_a_function_tells_nothing(runner):
+    """Assignment 5 passes functions whose names and code would be the answer."""
+    name = wrong_answers.STOCK
+    code = (
+        "def looks_ahead(feature, prices, today):\n"
+        "    found = [feature.__name__, feature.__doc__, *feature.__code__.co_names]\n"
+        "    found += [str(cell.cell_contents) for cell in feature.__closure__ or ()]\n"
+        "    return 'return_to_come' in str(found) or 'max' in str(found)"
     )
-    assert result.score == 16
-    assert (
-        "numpy.allclose" in result.remarks[0] and "helpers.hints.check_answer" in result.remarks[0]
-    )
+    result = marks.grade_cells(changed(name, ("solution-leak", None, code)), "s", name, runner)
+    assert result.parts["check-leak"].points == 0 and result.score == 14
 
 
 # --- what a submission may do to the machine -----------------------------------------------------
@@ -276,7 +377,8 @@ def test_a_crash_costs_what_comes_after_it(runner):
     name = wrong_answers.RNN
     lines = "import os\n\n\ndef bptt(*_):\n    os._exit(3)"
     result = marks.grade_cells(changed(name, ("solution-bptt", None, lines)), "s", name, runner)
-    assert result.status == "crashed" and result.score == 8
+    assert result.status == "crashed in check-bptt" and result.score == 8
+    assert "exit status 3" in result.remarks[0]
     assert "ended the run" in result.parts["check-bptt"].hint
     assert "not run" in result.parts["check-clip"].hint
 
@@ -290,7 +392,7 @@ def test_a_cell_that_cannot_be_stopped_ends_the_run_at_the_limit(runner, monkeyp
     monkeypatch.setattr(runner, "limits", Limits(seconds=5, cell_seconds=0.5))
     result = marks.grade_cells(changed(name, ("solution-clip", None, lines)), "s", name, runner)
     again = marks.grade_cells(marks.reference_cells(name), "s", name, runner)
-    assert result.status == "too long" and result.score == 13
+    assert result.status == "too long in solution-clip" and result.score == 13
     assert again.score == 16
 
 
@@ -298,9 +400,60 @@ def test_the_grader_survives_being_killed(runner):
     name = wrong_answers.RNN
     lines = "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)"
     result = marks.grade_cells(with_first_lines(name, lines), "s", name, runner)
-    assert result.status in ("crashed", "graded")
+    assert result.status in ("crashed in solution-count", "graded")
     again = marks.grade_cells(marks.reference_cells(name), "s", name, runner)
     assert again.score == 16
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "os.chmod(os.path.dirname(os.getcwd()), 0)",
+        "os.makedirs('a/b'), open('a/b/answers.py', 'w').close(), os.chmod('a/b', 0)",
+        "os.symlink('/usr', '../link')",
+        "for _ in range(1500):\n    os.mkdir('d')\n    os.chdir('d')",
+    ],
+)
+def test_what_one_leaves_behind_is_gone_for_the_next(lines, runner):
+    name = wrong_answers.RNN
+    marks.grade_cells(with_first_lines(name, f"import os\n{lines}"), "s", name, runner)
+    assert not list(runner.scratch.joinpath("writable").iterdir())
+    again = marks.grade_cells(marks.reference_cells(name), "s", name, runner)
+    assert again.score == 16
+
+
+def test_a_crash_before_anything_of_the_student_is_the_graders(runner, monkeypatch):
+    name = wrong_answers.RNN
+    real, made = tempfile.mkdtemp, []
+    lost = lambda **options: made.append(1) or f"{real(**options)}/gone"  # noqa: E731
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda **o: real(**o) if made else lost(**o))
+    assert marks.grade_cells(marks.reference_cells(name), "s", name, runner).score == 16
+    monkeypatch.setattr(tempfile, "mkdtemp", lost)
+    with pytest.raises(RuntimeError, match="the grader's own first cell crashed in set-up"):
+        marks.grade_cells(marks.reference_cells(name), "s", name, runner)
+
+
+def test_calls_back_cannot_keep_the_grader_busy(runner, monkeypatch):
+    name = wrong_answers.RNN
+    wide = "def run(step, x, h):\n    return step(np.zeros((4000, 1)), np.zeros((1, 4000)))"
+    result = marks.grade_cells(changed(name, ("solution-run", None, wide)), "s", name, runner)
+    assert result.score == 13 and "more than 3,000 entries" in result.parts["check-run"].hint
+    lines = (
+        "def run(step, x, h):\n    while step.__name__ == 'function':\n"
+        "        try:\n            while True:\n                try:\n"
+        "                    step(h, h)\n                except BaseException:\n"
+        "                    pass\n        except BaseException:\n            pass"
+    )
+    monkeypatch.setattr(runner, "limits", Limits(seconds=6, cell_seconds=0.3))
+    result = marks.grade_cells(changed(name, ("solution-run", None, lines)), "s", name, runner)
+    assert result.status.startswith("too long") and result.score == 5
+
+
+def test_a_submission_cannot_get_into_the_worker(runner):
+    name = wrong_answers.RNN
+    lines = "import ctypes, os\nassert ctypes.CDLL(None).ptrace(16, os.getppid(), 0, 0) == -1"
+    result = marks.grade_cells(with_first_lines(name, lines), "s", name, runner)
+    assert result.score == 16, result.parts["check-count"].hint
 
 
 def test_no_process_outlives_its_notebook(runner, tmp_path):
@@ -316,6 +469,32 @@ def test_no_process_outlives_its_notebook(runner, tmp_path):
     assert result.score == 16
     left = [p for p in psutil.process_iter(["cmdline"]) if mark in (p.info["cmdline"] or [])]
     assert not left
+
+
+def test_a_submission_sees_nothing_of_this_machine(runner):
+    if not runner.hidden:
+        pytest.skip("this system does not allow it")
+    lines = (
+        "import ctypes, os\n"
+        f"assert not os.path.exists({str(ROOT)!r}) or not os.listdir({str(ROOT)!r})[1:]\n"
+        "assert len([p for p in os.listdir('/proc') if p.isdigit()]) < 4\n"
+        "for folder in ('/', '/usr', '/proc', os.path.dirname(np.__file__)):\n"
+        "    assert ctypes.CDLL(None).mount(None, folder.encode(), None, 32 | 4096, None) == -1\n"
+        "    assert os.statvfs(folder).f_flag & 1\n"
+        "open('mine', 'w').write('a folder to write in')\n"
+    )
+    name = wrong_answers.RNN
+    result = marks.grade_cells(with_first_lines(name, lines), "s", name, runner)
+    assert result.score == 16, str(result.notebook)[:3000]
+
+
+def test_without_such_a_view_a_copy_is_used_and_this_is_said(monkeypatch):
+    monkeypatch.setattr(box, "UNSHARE", ["no such program"])
+    name = wrong_answers.RNN
+    lines = f"import helpers\nassert not helpers.__file__.startswith({str(ROOT)!r} + '/')"
+    with Runner(LIMITS) as runner:
+        assert not runner.hidden and "CAN READ YOUR FILES" in runner.view()
+        assert marks.grade_cells(with_first_lines(name, lines), "s", name, runner).score == 16
 
 
 def test_network_is_cut_where_the_system_allows_it(runner):
@@ -372,9 +551,130 @@ def test_an_editor_that_drops_metadata(tmp_path, runner):
     raw = json.loads(assignments.path_of("source", name).read_text())
     for cell in raw["cells"]:
         cell["metadata"] = {}
-    path = tmp_path / "x.ipynb"
-    path.write_text(json.dumps(raw))
-    assert marks.grade_file(path, "s", name, runner).score == 16
+    (tmp_path / "ada.ipynb").write_text(json.dumps(raw))
+    (row,) = intake.collect(tmp_path)
+    assert marks.grade_cells(row.cells, "s", name, runner).score == 16
+
+
+@each
+def test_cells_without_any_ids_are_known_by_content(name, runner):
+    """The answers moved to one place, the checks left out, every id gone."""
+    cells = [(None, kind, text) for _, kind, text in marks.reference_cells(name)]
+    name_found, found, remarks = restore.load(notebook_json(cells, name).encode())
+    assert name_found == name and "lost their ids" in remarks[0]
+    ids = {cell.metadata.nbgrader.grade_id for cell in source(name).cells}
+    answers = restore.answer_ids(name)
+    assert answers <= {grade_id for grade_id, _, _ in found} <= ids | {None}
+    result = marks.grade_cells(found, "s", name, runner)
+    assert result.score == 16 and result.unread == 4
+
+
+def test_nbgraders_own_markers_in_an_answer_do_no_harm(tmp_path, runner):
+    name = wrong_answers.RNN
+    cells = with_first_lines(name, "### BEGIN HIDDEN TESTS\n### END HIDDEN TESTS")
+    as_file(tmp_path / "in" / "ada" / "a.ipynb", notebook_json(cells, name))
+    (row,) = grade.grade_class(tmp_path / "in", tmp_path / "out", runner, lambda _: None)
+    assert (row["status"], row["score"]) == ("graded", 16)
+    assert list((tmp_path / "out" / "feedback").rglob("*.html"))
+
+
+def test_an_answer_in_a_new_cell_is_unread_not_missing(runner):
+    name = wrong_answers.RNN
+    words = (None, "markdown", "It is a product of many small factors.")
+    for cells in (
+        [*marks.reference_cells(name, "release"), words],
+        [*changed(name, ("answer-words", None, None)), words],
+    ):
+        result = marks.grade_cells(cells, "s", name, runner)
+        part = result.parts["answer-words"]
+        assert part.points is None and part.answer == words[2]
+        assert "stood in a new cell" in " ".join(result.remarks)
+    gone = marks.grade_cells(changed(name, ("answer-words", None, None)), "s", name, runner)
+    assert gone.parts["answer-words"].points == 0 and gone.unread == 0
+
+
+def zipped(files):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return data.getvalue()
+
+
+def as_file(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def owners(place):
+    return {row.student: row.assignment for row in intake.collect(place)}
+
+
+def test_exports_as_platforms_pack_them(tmp_path):
+    rnn, gru = wrong_answers.RNN, wrong_answers.GRU
+    one = notebook_json(marks.reference_cells(rnn), rnn)
+    two = notebook_json(marks.reference_cells(gru), gru)
+    moodle = {
+        "Ada Lovelace_123_assignsubmission_file_/homework.ipynb": one,
+        "Bea Ray_124_assignsubmission_file_Untitled (3).ipynb": two,
+        "__MACOSX/._homework.ipynb": b"x",
+    }
+    canvas = {
+        "lovelaceada_1234_98765_01_rnn_basics.ipynb": one,
+        "raybea_LATE_1235_98766_homework-1.ipynb": two,
+        "cidcarl_1236_98767_all.zip": zipped({"week/deep/er/my work.ipynb": one}),
+    }
+    right = {"Ada Lovelace_123": rnn, "Bea Ray_124": gru}
+    for name, content in moodle.items():
+        as_file(tmp_path / "moodle" / name, content)
+    as_file(tmp_path / "packed" / "download.zip", zipped(moodle))
+    assert owners(tmp_path / "moodle") == owners(tmp_path / "packed") == right
+    assert owners(tmp_path / "packed" / "download.zip") == right
+    for name, content in canvas.items():
+        as_file(tmp_path / "canvas" / name, content)
+    rows = {row.student: row for row in intake.collect(tmp_path / "canvas")}
+    assert {s: r.assignment for s, r in rows.items()} == {
+        "lovelaceada_1234": rnn, "raybea_1235": gru, "cidcarl_1236": rnn,
+    }  # fmt: skip
+    assert "late" in rows["raybea_1235"].remarks[0]
+    for name in ("ada_01_rnn_basics.ipynb", "bea/a/b/Copy of x.ipynb", "cid/hand in.zip"):
+        as_file(
+            tmp_path / "plain" / name, zipped({"x.ipynb": one}) if name.endswith("zip") else one
+        )
+    assert owners(tmp_path / "plain") == dict.fromkeys(("ada", "bea", "cid"), rnn)
+
+
+def test_of_two_notebooks_the_one_with_more_answers_counts(tmp_path):
+    name = wrong_answers.RNN
+    as_file(tmp_path / "ada" / "full.ipynb", notebook_json(marks.reference_cells(name), name))
+    empty = marks.reference_cells(name, "release")
+    as_file(tmp_path / "ada" / "later" / f"{name}.ipynb", notebook_json(empty, name))
+    (row,) = intake.collect(tmp_path)
+    assert restore.answered(name, row.cells) == 6
+    assert f"ada/later/{name}.ipynb" in row.remarks[0]
+
+
+def test_broken_zip_files_are_named(tmp_path):
+    name = wrong_answers.RNN
+    as_file(tmp_path / "ada" / "x.ipynb", notebook_json(marks.reference_cells(name), name))
+    good = zipped({"x.ipynb": b"{}" * 1000})
+    as_file(tmp_path / "bea" / f"{name}.zip", good[: len(good) // 2])
+    rows = {row.student: row for row in intake.collect(tmp_path)}
+    assert rows["bea"].cells is None and "zip file cannot be read" in rows["bea"].message
+    assert rows["bea"].assignment == name and rows["ada"].cells
+
+
+def test_tables_in_every_form(tmp_path):
+    for number, text in enumerate(("a,b\n1,2\n", "a;b\r\n1;2\r\n", "\ufeffa\tb\n1\t2\n")):
+        path = tmp_path / f"{number}.csv"
+        path.write_bytes(text.encode())
+        assert intake.read_table(path) == [{"a": "1", "b": "2"}]
+    path.write_bytes("a,b\nß,2".encode("latin-1"))
+    with pytest.raises(ValueError, match="CSV UTF-8"):
+        intake.read_table(path)
+    path.write_text("a,b\n1,2,3\n")
+    with pytest.raises(ValueError, match="as many fields"):
+        intake.read_table(path)
 
 
 def make_class(folder):
@@ -394,6 +694,7 @@ def make_class(folder):
             changed(rnn, ("answer-words", None, "<script>alert(1)</script> It vanishes.")), rnn
         ),
         "hal/homework.ipynb": notebook_json(marks.reference_cells(rnn), rnn),
+        "jon/letter.txt": "I was ill",
     }
     for name, text in files.items():
         path = folder / name
@@ -414,8 +715,7 @@ def fingerprint(folder):
 
 
 def table(path):
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return intake.read_table(path)
 
 
 @pytest.fixture(scope="module")
@@ -424,57 +724,146 @@ def graded(tmp_path_factory, runner):
     folder = tmp_path_factory.mktemp("class") / "week1"
     make_class(folder)
     before, said = fingerprint(folder), []
-    out = folder.with_name("week1-graded")
+    out = folder.with_name("gradebook")
     grade.grade_class(folder, out, runner, said.append)
     first = table(out / "grades.csv")
-    rows = table(out / "written.csv")
-    for row in rows:
-        if row["student"] == "ada":
-            row |= {"points": "3,5", "comment": "Good. <b>Row 4?</b>"}
-    grade.write_table(out / "written.csv", grade.WRITTEN_COLUMNS, rows)
-    grade.grade_class(folder, out, runner, said.append)
+    give(out, "ada", "answer-words", "3,5", "Good. <b>Row 4?</b>", semicolons=True)
+    give(out, "bea", "check-step", "2", "The formula is that of another text.")
+    roster = folder.with_name("worksheet.csv")
+    roster.write_text(
+        "Identifier,Full name,Email address,Grade,Last modified (grade),Feedback comments\n"
+        "Participant 1,Ada,ada@x.org,,-,\nParticipant 9,زهرا,zahra@x.org,,-,\n",
+        encoding="utf-8-sig",
+    )
+    grade.grade_class(folder, out, runner, said.append, roster=roster)
     assert fingerprint(folder) == before, "submissions are only read"
     return out, first, said
 
 
+def give(out, student, part, points, comment="", semicolons=False):
+    """Fill in parts.csv as a person does, in a spreadsheet that has its own way with CSV."""
+    path = out / "parts.csv"
+    rows = table(path)
+    (row,) = (r for r in rows if (r["student"], r["part"]) == (student, part))
+    row |= {"points": points, "comment": comment}
+    if not semicolons:
+        return grade.write_table(path, grade.PART_COLUMNS, rows)
+    lines = [";".join(grade.PART_COLUMNS)]
+    for row in rows:
+        fields = (row[column].replace('"', '""') for column in grade.PART_COLUMNS)
+        lines.append(";".join(f'"{field}"' for field in fields).replace("\n", "\r\n"))
+    path.write_bytes("\r\n".join([*lines, ""]).encode("utf-8-sig"))
+
+
 def test_class_grades(graded):
     _, first, said = graded
-    rows = {row["student"]: row for row in first}
+    rows = {r["student"]: r for r in first if r["status"] != "nothing handed in"}
     assert {s: r["score"] for s, r in rows.items()} == {
-        "ada": "16", "bea": "12", "cid": "0", "dan": "0", "eve": "0", "fay": "0", "gil": "0",
-        "ida": "0", "'=1+1": "16",
+        "ada": "16", "bea": "12", "cid": "0", "dan": "0", "eve": "0", "fay": "16", "gil": "0",
+        "hal": "16", "ida": "0", "'=1_1": "16",
     }  # fmt: skip
     assert {row["max_score"] for row in first} == {"20"}, "metadata cannot change points"
     assert rows["ada"]["status"] == "graded" and rows["ada"]["points_not_read_yet"] == "4"
     assert "update gate is inverted" in rows["bea"]["message"]
     for student, phrase in (
-        ("dan", "not a notebook"), ("eve", "no cells"), ("fay", "those of 02_gru_gates"),
+        ("dan", "not a notebook"), ("eve", "no cells"),
         ("gil", "not a notebook"), ("ida", "not a notebook"),
     ):  # fmt: skip
         assert rows[student]["status"] == "not readable" and phrase in rows[student]["message"]
-    assert any("hal: no notebook" in line for line in said)
+    assert rows["fay"]["assignment"] == wrong_answers.GRU, "the cells tell, not the file's name"
+    assert any("jon: no notebook" in line for line in said)
+
+
+def test_everybody_on_the_roster_has_a_row(graded):
+    out, _, _ = graded
+    rows = {r["student"]: r for r in table(out / "grades.csv") if r["assignment"] == NAMES[0]}
+    assert rows["زهرا"]["status"] == "nothing handed in" and rows["زهرا"]["score"] == "0"
+    assert (out / "grades.csv").read_bytes().startswith(b"\xef\xbb\xbf"), "Excel needs the mark"
+    ada, zahra = table(out / f"worksheet-{NAMES[0]}.csv")
+    assert ada["Identifier"] == "Participant 1" and ada["Grade"] == "19.5"
+    assert ada["Maximum Grade"] == "20" and ada["Email address"] == "ada@x.org"
+    assert ada["Last modified (grade)"] == "-", "what is the platform's stays as it is"
+    assert zahra["Grade"] == "" and "no notebook" in zahra["Feedback comments"]
+
+
+def test_one_student_again_and_a_late_one(tmp_path, runner):
+    """Points stay when a student is absent from a run; a changed answer asks for a second look."""
+    name, out = wrong_answers.RNN, tmp_path / "out"
+    for student in ("ada", "bea"):
+        text = notebook_json(marks.reference_cells(name), name)
+        as_file(tmp_path / "in" / student / "x.ipynb", text)
+    os.utime(tmp_path / "in" / "bea" / "x.ipynb", (0, 1_900_000_000))
+    due = datetime(2030, 1, 1, tzinfo=UTC)
+    rows = grade.grade_class(tmp_path / "in", out, runner, lambda _: None, due=due)
+    assert "late" in next(r for r in rows if r["student"] == "bea")["message"]
+    assert "late" not in next(r for r in rows if r["student"] == "ada")["message"]
+    give(out, "ada", "answer-words", "3", "Well said.")
+    with (out / "nbgrader_config.py").open("a") as settings:
+        settings.write('c.LateSubmissionPlugin.penalty_method = "zero"\n')
+    grade.grade_class(tmp_path / "in", out, runner, lambda _: None, only="bea")
+    rows = {row["student"]: row for row in table(out / "grades.csv")}
+    assert rows["ada"]["score"] == "19"
+    page = (out / f"feedback/ada/{name}/{name}.html").read_text(encoding="utf-8")
+    assert "Well said." in page, "though ada was not graded again"
+    assert rows["bea"]["score"] == "0" and rows["bea"]["late_penalty"] == "16"
+    words = changed(name, ("answer-words", None, "Another text."))
+    as_file(tmp_path / "in" / "ada" / "x.ipynb", notebook_json(words, name))
+    grade.grade_class(tmp_path / "in", out, runner, lambda _: None, only="ada")
+    parts = {(r["student"], r["part"]): r for r in table(out / "parts.csv")}
+    ada = parts["ada", "answer-words"]
+    assert (ada["points"], ada["to_read"], ada["answer"]) == ("3", "yes", "Another text.")
+    give(out, "ada", "answer-words", "", "")  # taken back
+    grade.grade_class(tmp_path / "in", out, runner, lambda _: None, only="bea")
+    parts = {(r["student"], r["part"]): r for r in table(out / "parts.csv")}
+    ada = parts["ada", "answer-words"]
+    assert (ada["points"], ada["comment"], ada["to_read"]) == ("", "", "yes")
+    with pytest.raises(ValueError, match=r"by zoe \(there are: ada, bea\)"):
+        grade.grade_class(tmp_path / "in", out, runner, lambda _: None, only="zoe")
+    for points in ("5", "-1", "four", "nan"):
+        give(out, "bea", "answer-words", points)
+        with pytest.raises(ValueError, match="expected points from 0 to 4"):
+            grade.grade_class(tmp_path / "in", out, runner, lambda _: None, only="bea")
+
+
+def test_canvas_gets_its_own_table_back():
+    roster = [
+        {"Student": "    Points Possible", "ID": "", "Section": "", "HW 01_rnn_basics (77)": "1"},
+        {"Student": "Lovelace, Ada", "ID": "1234", "Section": "A", "HW 01_rnn_basics (77)": ""},
+        {"Student": "Ray, Bea", "ID": "1235", "Section": "A", "HW 01_rnn_basics (77)": ""},
+    ]
+    rows = [intake.Submission("lovelaceada_1234", NAMES[0], [], number="1234")]
+    students = intake.match(roster, rows)
+    assert students[1:] == ["lovelaceada_1234", "Ray, Bea"]
+    made = intake.filled(roster, students, {"lovelaceada_1234": 17.5}, {}, NAMES[0], 20.0)
+    assert [row["HW 01_rnn_basics (77)"] for row in made] == ["20", "17.5", ""]
+    assert list(made[0]) == list(roster[0])
 
 
 def test_class_tables_and_pages(graded):
     out, _, _ = graded
-    parts = {row["student"]: row for row in table(out / f"{wrong_answers.GRU}.csv")}
-    assert parts["bea"]["check-step"] == "0" and parts["bea"]["check-gate"] == "3"
-    pages = sorted(str(path.relative_to(out)) for path in out.glob("feedback/*/*.html"))
-    assert len(pages) == 9
-    page = (out / "feedback" / "bea" / f"{wrong_answers.GRU}.html").read_text(encoding="utf-8")
-    assert "Your update gate is inverted" in page and "12 of 20 points" in page
-    hostile = (out / "feedback" / "=1+1" / f"{wrong_answers.RNN}.html").read_text(encoding="utf-8")
+    parts = {(r["student"], r["part"]): r for r in table(out / "parts.csv")}
+    assert parts["bea", "check-step"]["by_checks"] == "0"
+    assert parts["bea", "check-gate"]["by_checks"] == "3"
+    pages = sorted(str(path.parent.relative_to(out)) for path in out.glob("feedback/*/*/*.html"))
+    gru = f"feedback/bea/{wrong_answers.GRU}"
+    assert len(pages) == 10 and gru in pages
+    page = (out / gru / f"{wrong_answers.GRU}.html").read_text(encoding="utf-8")
+    assert "Your update gate is inverted" in page and "12 of 20 points by the checks" in page
+    assert "another text" in page and "_others" not in page, "hidden tests stay hidden"
+    (hostile,) = out.glob(f"feedback/=1_1/{wrong_answers.RNN}/*.html")
+    hostile = hostile.read_text(encoding="utf-8")
     assert "<script>alert(1)" not in hostile and "It vanishes." in hostile
 
 
-def test_points_for_written_answers_are_kept(graded):
+def test_points_by_hand_are_kept(graded):
+    """For words, and for a part that the checks had judged otherwise."""
     out, _, _ = graded
-    ada = next(row for row in table(out / "grades.csv") if row["student"] == "ada")
-    assert ada["score"] == "19.5" and ada["points_not_read_yet"] == "0"
-    page = (out / "feedback" / "ada" / f"{wrong_answers.RNN}.html").read_text(encoding="utf-8")
+    rows = {(r["student"], r["assignment"]): r for r in table(out / "grades.csv")}
+    ada, bea = rows["ada", wrong_answers.RNN], rows["bea", wrong_answers.GRU]
+    assert ada["score"] == "19.5" and ada["points_not_read_yet"] == "0" and bea["score"] == "14"
+    page = (out / f"feedback/ada/{wrong_answers.RNN}/{wrong_answers.RNN}.html").read_text("utf-8")
     assert "Good." in page
-    assert out.with_name(out.name + "-before").is_dir(), "the results before are kept"
-    assert not list(out.parent.glob(".*")), "nothing half written is left"
+    assert (out / "gradebook-before.db").is_file(), "the results before are kept"
 
 
 def test_command_line_says_what_is_wrong(tmp_path, monkeypatch, capsys):
@@ -491,19 +880,8 @@ def test_instructions_name_the_limits_that_hold():
     assert f"{limits.memory / 1e9:g} GB of memory" in text
 
 
-def test_impossible_points_are_refused(tmp_path):
-    path = tmp_path / "written.csv"
-    row = dict.fromkeys(grade.WRITTEN_COLUMNS, "") | {"max_points": 4, "student": "ada"}
-    for points in ("5", "-1", "four", "nan"):
-        grade.write_table(path, grade.WRITTEN_COLUMNS, [])
-        with path.open("a", newline="") as file:
-            csv.DictWriter(file, grade.WRITTEN_COLUMNS).writerow(row | {"points": points})
-        with pytest.raises(ValueError, match="expected points from 0 to 4"):
-            grade.read_written(path)
-
-
 def test_nothing_to_grade(tmp_path, runner):
-    with pytest.raises(ValueError, match="expected a folder"):
+    with pytest.raises(ValueError, match="expected a folder or a zip"):
         grade.grade_class(tmp_path / "none", tmp_path / "out", runner)
     with pytest.raises(ValueError, match="nothing to grade"):
         grade.grade_class(tmp_path, tmp_path.with_name("out"), runner)
@@ -530,73 +908,22 @@ def test_canary_stops_everything(kind, message, tmp_path, monkeypatch, runner):
     assert not out.exists()
 
 
-def test_real_nbgrader_gives_the_same_points(tmp_path, runner):
-    """An instructor who uses nbgrader's own commands gets the same points from the same files."""
+def test_nbgraders_own_commands_run_submissions_as_we_do(graded):
+    """In the gradebook's folder they use our runner, and points by hand stay."""
+    out, _, _ = graded
     name = wrong_answers.GRU
-    for part in ("nbgrader_config.py", f"source/{name}"):
-        target = tmp_path / part
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (shutil.copytree if "/" in part else shutil.copy)(assignments.FOLDER / part, target)
-    for folder in ("helpers", "notebooks"):  # found by the set-up cell
-        (tmp_path / folder).symlink_to(ROOT / folder)
-    # One run of a kernel covers full marks, lost marks, and an answer in words that was not given.
-    untouched = next(c.source for c in release(name).cells if c.id == "answer-words")
-    students = {
-        "some": changed(
-            name,
-            ("solution-step", "(1 - z) * candidate + z * h", "z * candidate + (1 - z) * h"),
-            ("solution-gate", "(1 + np.tanh(a / 2)) / 2", "1 / (1 + np.exp(-a))"),
-            ("answer-words", None, untouched),
-        )
-    }
-    for student, cells in students.items():
-        path = tmp_path / "submitted" / student / name / f"{name}.ipynb"
-        path.parent.mkdir(parents=True)
-        notebook = release(name)
-        for cell, (grade_id, _, text) in zip(notebook.cells, cells, strict=True):
-            assert cell.metadata.nbgrader.grade_id == grade_id
-            cell.source = text
-        path.write_text(assignments.as_text(notebook), encoding="utf-8")
-    script = (
-        "import json\n"
-        "from nbgrader.apps import NbGrader, NbGraderAPI\n"
-        "from nbgrader.coursedir import CourseDirectory\n"
-        "app = NbGrader(); app.load_config_file(); config = app.config\n"
-        "api = NbGraderAPI(CourseDirectory(config=config), config=config)\n"
-        f"name = {name!r}\n"
-        "made = api.generate_assignment(name)\n"
-        "assert made['success'], made\n"
-        "points = {}\n"
-        f"for student in {list(students)!r}:\n"
-        "    done = api.autograde(name, student)\n"
-        "    assert done['success'], done\n"
-        "    with api.gradebook as book:\n"
-        "        grades = book.find_submission(name, student).notebooks[0].grades\n"
-        "        points[student] = {g.name: g.auto_score for g in grades}\n"
-        "print('POINTS' + json.dumps(points))\n"
-    )
-    beside = (
-        f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # nbgrader calls alembic
-    )
+    script = "from nbgrader.apps import NbGraderApp; NbGraderApp.launch_instance()"
     run = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        env=os.environ | {"PATH": beside},
+        [sys.executable, "-c", script, "autograde", name, "--student=bea", "--force"],
+        cwd=out,
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=300,
     )
     assert run.returncode == 0, run.stderr[-3000:]
-    theirs = json.loads(run.stdout.split("POINTS")[1])
-    for student, cells in students.items():
-        ours = marks.grade_cells(cells, student, name, runner)
-        assert theirs[student] == {part: p.points for part, p in ours.parts.items()}, student
-        assert ours.score == 9 and ours.unread == 0
-    ours = assignments.path_of("release", name).read_text(encoding="utf-8")
-    theirs = (tmp_path / "release" / name / f"{name}.ipynb").read_text(encoding="utf-8")
-    assert [c["source"] for c in json.loads(theirs)["cells"]] == [
-        c["source"] for c in json.loads(ours)["cells"]
-    ]
+    totals, _ = Course(out).rows()
+    row = next(r for r in totals if (r["student"], r["assignment"]) == ("bea", name))
+    assert row["score"] == 14 and "update gate is inverted" in row["message"]
 
 
 # --- hints ---------------------------------------------------------------------------------------
@@ -616,6 +943,7 @@ def test_right_answers_pass():
     hints.check_answer(lambda: torch.tensor([True, False]), (), torch.tensor([True, False]))
     hints.check_answer(lambda: np.array([np.nan, 1.0]), (), np.array([np.nan, 1.0]))
     hints.check_answer(lambda: np.True_, (), True)
+    hints.check_answer(lambda: np.ones(2) * (1 + 1e-6), (), np.ones(2))
 
 
 @pytest.mark.parametrize(
@@ -637,7 +965,7 @@ def test_right_answers_pass():
         ({"a": 1}, {"a": 2}, 'in "a"'),
         ("better", "worse", "right is 'worse'"),
         (1, True, "right is True"),
-        (np.ones(2) * (1 + 1e-6), np.ones(2), "entry [0]"),
+        (np.ones(2) * (1 + 3e-5), np.ones(2), "entry [0]"),
         (0.5, "x", "right is 'x'"),
     ],
 )
@@ -654,10 +982,6 @@ def test_known_mistakes_are_named_and_others_are_not():
     assert hint(lambda: {"a": 5.0, "b": 1.0}, (), {"a": 1.0, "b": 2.0}, mistakes=partly) == "only b"
 
 
-def test_hidden_checks_hide_no_advice():
-    assert "written into the code" in hint(lambda: 1, (), 2, hidden=True)
-
-
 def test_calls_that_go_wrong():
     def in_place(x):
         x += 1
@@ -669,7 +993,7 @@ def test_calls_that_go_wrong():
     assert "argument `x` in place" in hint(in_place, (np.zeros(2),), np.ones(2))
     assert "in place" in hint(lambda d: d.pop("a"), ({"a": 1},), 1)
     said = hint(fails, (np.zeros((2, 3)),), np.ones(2))
-    assert "ValueError" in said and "(2, 3)" in said and "x @ W.T" in said
+    assert "ValueError" in said and "(2, 3)" in said and "x @ W.T" in said and "axis" in said
     assert "SystemExit" in hint(sys.exit, (), 1)
     assert "NumPy warn" in hint(lambda: np.log(np.zeros(1)), (), np.zeros(1))
     given = np.zeros(2)
@@ -696,11 +1020,8 @@ def test_a_hint_is_shown_without_a_traceback():
 
 
 def test_unreadable_files_say_why(tmp_path):
-    path = tmp_path / "x.ipynb"
-    path.write_text("[" * 100_000)
-    with pytest.raises(restore.Unreadable, match="not a notebook"):
-        restore.load(path, NAMES[0])
-    with path.open("wb") as file:
+    as_file(tmp_path / "ada" / "x.ipynb", "[" * 100_000)
+    with (tmp_path / "bea.ipynb").open("wb") as file:
         file.truncate(restore.LARGEST + 1)
-    with pytest.raises(restore.Unreadable, match="clear the outputs"):
-        restore.load(path, NAMES[0])
+    messages = {row.student: row.message for row in intake.collect(tmp_path)}
+    assert "not a notebook" in messages["ada"] and "clear the outputs" in messages["bea"]

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from types import SimpleNamespace
+from urllib.parse import parse_qs
 
 import nbformat
 import pytest
@@ -51,8 +52,12 @@ def test_every_launch_link_leads_to_the_one_address_and_to_a_file():
             assert "[![Open in Binder](" in badges and "[![Open in Colab](" in badges
             assert links_in(badges) == launch_links(path.name)
             assert set(launch_links(path.name)) <= set(links_in(texts[ROOT / "README.md"]))
+    release = ROOT / "notebooks" / "assignments" / "release"
     for page, text in texts.items():
         for link in links_in(text):
+            if "/blob/handout/" in link:  # that branch is the folder of the releases
+                assert (release / link.partition("/blob/handout/")[2]).is_file(), f"{page}: {link}"
+                continue
             target = re.split(r"\?labpath=|/blob/[^/]+/", link)[1]
             assert link in launch_links(target.removeprefix("notebooks/")), f"{page}: {link}"
             assert (ROOT / target).is_file(), f"{page}: {link}"
@@ -123,6 +128,40 @@ def test_one_command_rewrites_every_place(small_tree):
     publish.publish(["--repo", REPO, "--ref", REF], small_tree)
     publish.publish(["--repo", "Some-One/a.fork", "--ref", "v1.0"], small_tree)
     assert contents(small_tree) == once  # there and back
+
+
+def test_assignments_are_handed_out_from_a_branch_without_solutions(small_tree):
+    for kind in ("source", "release"):
+        folder = small_tree / "notebooks" / "assignments" / kind / "01_one"
+        folder.mkdir(parents=True)
+        nbformat.write(nbformat.v4.new_notebook(), folder / "01_one.ipynb")
+    page = small_tree / "notebooks" / "assignments" / "README.md"
+    page.write_text("<!-- handing out -->\n<!-- end -->\n")
+    settings = small_tree / "pyproject.toml"
+    settings.write_text(settings.read_text() + 'hub = "https://hub.example.org"\nhandout = ""\n')
+    publish.publish(["--repo", "a/series"], small_tree)
+    text = page.read_text()
+    assert "/github/a/series/blob/handout/01_one/01_one.ipynb" in text
+    assert "https://hub.example.org/hub/" in text
+    hub = "https://hub.school.edu/jupyter"
+    publish.publish(["--hub", hub, "--handout", "b/class"], small_tree)
+    text = page.read_text()
+    assert links_in(text) == [
+        "https://colab.research.google.com/github/b/class/blob/handout/01_one/01_one.ipynb"
+    ]
+    (link,) = re.findall(rf"\]\(({hub}[^)]*)\)", text)
+    address, _, query = link.partition("?")
+    assert address == f"{hub}/hub/user-redirect/git-pull"
+    assert parse_qs(query) == {
+        "repo": ["https://github.com/b/class"],
+        "branch": ["handout"],
+        "urlpath": ["lab/tree/class/01_one/01_one.ipynb"],
+    }
+    publish.publish([], small_tree)
+    assert page.read_text() == text, "the settings stay"
+    for wrong in (["--hub", "hub.school.edu"], ["--handout", "class"]):
+        with pytest.raises(SystemExit, match="nothing changed: expected a"):
+            publish.publish(wrong, small_tree)
 
 
 def test_check_finds_the_one_badge_that_disagrees(small_tree, capsys):

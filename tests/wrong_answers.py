@@ -62,7 +62,7 @@ ANSWERS = [
             "hard-coded result",
             "return hidden * inputs + hidden * hidden + hidden",
             "return 45",
-            "written into the code",
+            "The example was right",
         ),
         ("renamed function", "def count_parameters", "def count_parameter", "is that it?"),
         (
@@ -78,7 +78,7 @@ ANSWERS = [
         "step",
         "step",
         ("missing transpose of W_h", "h @ W_h.T", "h @ W_h", "wrong way round"),
-        ("missing transpose of W_x", "x @ W_x.T", "x @ W_x", "Vectors lie in rows"),
+        ("missing transpose of W_x", "x @ W_x.T", "x @ W_x", "vectors lie in rows"),
         ("no tanh", STEP, "return x @ W_x.T + h @ W_h.T + b", "tanh is missing"),
         (
             "logistic function",
@@ -106,7 +106,7 @@ ANSWERS = [
             STEP,
             "right = np.array([[-0.14889, 0.33638], [0.89569, 0.29131]])\n"
             "    return right.astype(x.dtype)",
-            "written into the code",
+            "The example was right",
         ),
         (
             "patched np.allclose",
@@ -159,12 +159,24 @@ ANSWERS = [
         ),
         ("forwards", "reversed(range(x.shape[1]))", "range(x.shape[1])", "start at the end"),
         ("another name in the dict", '"W_x": 0.0', '"Wx": 0.0', "KeyError"),
+        (
+            "no slope on the way back",
+            "carry = g @ W_h",
+            "carry = (grad_states[:, t] + carry) @ W_h",
+            "multiply by the slope before",
+        ),
     ),
     # ---- 1: clipping ----
     *family(
         RNN,
         "clip",
         "clip",
+        (
+            "the limit against the square",
+            "min(1.0, limit / length) if length > 0",
+            "limit / length if length**2 > limit",
+            "not its square",
+        ),
         (
             "each number",
             "return {name: factor * array",
@@ -556,6 +568,140 @@ ANSWERS = [
         ("NaN taken for a change", ", equal_nan=True", "", "`mean_of_three` leaky"),
         ("in-place change of the input", "changed = prices.copy()", "changed = prices", "in place"),
     ),
+    # ---- more that students do: found without a look at the checks ----
+    wrong(RNN, "inputs squared", "count", "hidden * hidden", "inputs * inputs", "count", "is 45"),
+    wrong(RNN, "bias subtracted", "step", " + b)", " - b)", "step", "entry [0, 0]"),
+    wrong(RNN, "columns, not rows", "step", "x @ W_x.T", "W_x @ x", "step", "a wrong axis"),
+    wrong(RNN, "batch for time", "run", "x.shape[1]", "len(x)", "run", "shape (2, 3, 1)"),
+    wrong(RNN, "nothing kept", "run", "states.append(h)", "states", "run", "ValueError"),
+    wrong(
+        RNN, "time and batch exchanged", "run", "x[:, t]", "x[t]", "run", "could not be broadcast"
+    ),
+    wrong(
+        RNN,
+        "slope of the logistic",
+        "bptt",
+        "1 - states[:, t] ** 2",
+        "states[:, t] * (1 - states[:, t])",
+        "bptt",
+        "logistic function",
+    ),
+    wrong(
+        RNN,
+        "the last state before the first step",
+        "bptt",
+        "np.concatenate([np.zeros_like(states[:, :1]), states[:, :-1]], axis=1)",
+        "np.roll(states, 1, axis=1)",
+        "bptt",
+        "index -1 is the *last* state",
+    ),
+    wrong(
+        RNN,
+        "largest entry for the length",
+        "clip",
+        "np.sqrt(sum(np.sum(array**2) for array in gradients.values()))",
+        "max(np.abs(array).max() for array in gradients.values())",
+        "clip",
+        'in "W"',
+    ),
+    wrong(GRU, "another base", "bias", "np.log(", "np.log2(", "bias", "right is 2.63424"),
+    wrong(
+        GRU,
+        "cut off at 10",
+        "gate",
+        "(1 + np.tanh(a / 2)) / 2",
+        "1 / (1 + np.exp(-np.clip(a, -10, 10)))",
+        "gate",
+        "cut the argument off",
+    ),
+    wrong(
+        GRU, "open or shut", "gate", "(1 + np.tanh(a / 2)) / 2", "1.0 * (a > 0)", "gate", "entry"
+    ),
+    wrong(GRU, "input for both", "gradient", "delta.T @ h", "delta.T @ x", "gradient", "the shape"),
+    wrong(TEXT, "whole columns", "last", "torch.arange(len(states))", ":", "last", "the shape"),
+    wrong(
+        TEXT,
+        "a list of lists",
+        "mask",
+        "torch.arange(steps)[None, :] < lengths[:, None]",
+        "(torch.arange(steps)[None, :] < lengths[:, None]).tolist()",
+        "mask",
+        "expected a PyTorch tensor, got a list",
+    ),
+    wrong(TEXT, "one too many", "mean", ".clamp(min=1)", " + 1", "mean", "entry [0, 0]"),
+    wrong(
+        TEXT,
+        "the later of two best",
+        "report",
+        "np.argmax(valid)",
+        "len(valid) - 1 - np.argmax(valid[::-1])",
+        "report",
+        "take the earlier one",
+    ),
+    wrong(
+        TEXT,
+        "a method that arrays do not have",
+        "report",
+        "int(np.argmax(valid))",
+        "valid.index(max(valid))",
+        "report",
+        "stopped with AttributeError",
+    ),
+    wrong(LSTM, "tanh of the cell state", "step", ", c\n", ", np.tanh(c)\n", "step", "in value 2"),
+    wrong(
+        LSTM,
+        "parameters, not units",
+        "budget",
+        "return hidden",
+        "return count(hidden)",
+        "budget",
+        "is 13",
+    ),
+    wrong(LSTM, "capital letter", "compare", '"first" if', '"First" if', "compare", "is 'first'"),
+    wrong(LSTM, "1.96", "compare", "2 * s", "1.96 * s", "compare", 'in "low"'),
+    wrong(
+        STOCK,
+        "rounded",
+        "split",
+        "int(share * count)",
+        "round(share * count)",
+        "split",
+        "The example was right",
+    ),
+    wrong(STOCK, "by the largest", "scale", "(high - low)", "high", "scale", "entry [0]"),
+    wrong(
+        STOCK,
+        "the word alone",
+        "verdict",
+        'else "undecided"), t',
+        'else "undecided")',
+        "verdict",
+        "expected a tuple with 2 entries, got a str",
+    ),
+    Wrong(
+        STOCK,
+        "absolute errors",
+        tuple(
+            (
+                "solution-ratio",
+                f"np.sqrt(np.mean((actual - {b}) ** 2))",
+                f"np.abs(actual - {b}).mean()",
+            )
+            for b in ("forecast", "today")
+        ),
+        {"check-ratio": "mean absolute errors"},
+    ),
+    wrong(STOCK, "no return", "leak", "return", "found =", "leak", "Is there a `return`"),
+    wrong(STOCK, "zero and one", "leak", "return True", "return 1", "leak", "got 1, right is True"),
+    wrong(
+        STOCK,
+        "today alone",
+        "leak",
+        "[: today + 1]",
+        "[today : today + 1]",
+        "leak",
+        "`every_other_day` honest",
+    ),
     # ---- what touches more than one cell ----
     Wrong(
         RNN,
@@ -645,4 +791,46 @@ ANSWERS = [
         (("solution-step", "np.tanh(", "("), ("solution-bptt", "before[:, t]", "states[:, t]")),
         {"check-step": "tanh is missing", "check-bptt": "you took h_t"},
     ),
+]
+
+# Unusual, and right: nothing may be lost.
+ALSO_RIGHT = [
+    Wrong(
+        RNN,
+        "as PyTorch clips",
+        (("solution-clip", "limit / length", "limit / (length + 1e-6)"),),
+        {},
+    ),
+    Wrong(
+        RNN,
+        "lists",
+        (("solution-run", "np.stack(states, axis=1)", "np.stack(states, axis=1).tolist()"),),
+        {},
+    ),
+    Wrong(GRU, "lists", (("solution-step", NEW, f"return ({NEW[7:]}).tolist()"),), {}),
+    Wrong(
+        GRU,
+        "cut off far away",
+        (
+            (
+                "solution-gate",
+                "(1 + np.tanh(a / 2)) / 2",
+                "1 / (1 + np.exp(-np.clip(a, -500, 500)))",
+            ),
+        ),
+        {},
+    ),
+    Wrong(
+        TEXT,
+        "double precision",
+        (
+            (
+                "solution-mask",
+                "def padding_mask",
+                "torch.set_default_dtype(torch.float64)\n\n\ndef padding_mask",
+            ),
+        ),
+        {},
+    ),
+    Wrong(TEXT, "a list of floats", (("solution-report", "float(test", "np.float64(test"),), {}),
 ]

@@ -2,7 +2,8 @@
 
 The source is the solution. The release is the same notebook without the regions marked BEGIN
 SOLUTION and BEGIN HIDDEN TESTS, made by nbgrader's own steps, byte for byte the same every time.
-The set-up cell is that of the series: it is copied from notebook 1 into every source.
+The set-up cell is that of the series: it is copied from notebook 1 into every source. The release
+gets a Colab badge.
 
 ``--check`` writes nothing and fails when a committed file is not what would be written.
 """
@@ -14,6 +15,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from tools import publish
 from tools.project import ROOT, write_all
 
 FOLDER = ROOT / "notebooks" / "assignments"
@@ -33,6 +35,15 @@ def path_of(kind: str, name: str) -> Path:
 
 def read(path: Path) -> NotebookNode:
     return nbformat.read(path, as_version=4)
+
+
+def read_source(name: str) -> NotebookNode:
+    """An assignment's source with the badge that students see under the title."""
+    source = read(path_of("source", name))
+    title, _, rest = source.cells[0].source.partition("\n")
+    badge = publish.written_down().assignment_badge(name)
+    source.cells[0].source = f"{title}\n\n{badge}\n{rest}"
+    return source
 
 
 def as_text(notebook: NotebookNode) -> str:
@@ -85,7 +96,7 @@ def wanted() -> dict[Path, str]:
     for name in names():
         source = with_set_up(read(path_of("source", name)), series)
         texts[path_of("source", name)] = as_text(source)
-        texts[path_of("release", name)] = as_text(release(source))
+        texts[path_of("release", name)] = as_text(release(with_set_up(read_source(name), series)))
     return texts
 
 

@@ -1,240 +1,209 @@
 """Grade a class from the command line: ``-m tools.grade FOLDER`` (make grade SUBMISSIONS=FOLDER).
 
-FOLDER holds a folder a student, and in it notebooks whose names contain an assignment's name::
-
-    FOLDER/STUDENT/01_rnn_basics.ipynb
-    FOLDER/STUDENT/01_rnn_basics/01_rnn_basics.ipynb
+FOLDER is what a learning platform hands over: a folder or a zip file, with a folder per student or
+flat. The cells tell which assignment a notebook is. ``--roster`` names a table of the students,
+such as Moodle's grading worksheet or Canvas's gradebook; it comes back with the points filled in.
 
 First the reference solution is graded: if it does not earn every point, nobody is graded. The
-submissions are only read. Results go to a folder beside them, ``FOLDER-graded`` by default:
-``grades.csv``, a table an assignment with points a part, ``written.csv`` for the answers that a
-person must read, and ``feedback/STUDENT/ASSIGNMENT.html``. Points and comments that were filled
-into ``written.csv`` are kept, and counted, when the command is run again.
+submissions are only read. All that is known goes into a course's folder, ``gradebook`` beside the
+submissions by default, which is nbgrader's as well (`tools.grading.course`). In it lie
+``grades.csv``, ``parts.csv`` with a row per part, and ``feedback/STUDENT/ASSIGNMENT``. Points and
+comments that were filled into ``parts.csv`` are entered when the command is run again.
 """
 
 import argparse
 import collections
 import csv
 import functools
-import os
+import re
 import shutil
 import sys
-import tempfile
+from datetime import datetime
 from pathlib import Path
 
-from tools import assignments
-from tools.grading import feedback, marks
+from tools.grading import intake, marks
+from tools.grading.course import Course
 from tools.grading.runner import Limits, Runner
 
 SAY = functools.partial(print, flush=True)
 GRADE_COLUMNS = (
-    "student assignment score max_score percent points_not_read_yet status message".split()
+    "student assignment score max_score late_penalty points_not_read_yet status message".split()
 )
-WRITTEN_COLUMNS = "student assignment part max_points points comment answer".split()
-
-
-def found_in(folder: Path) -> list[tuple[str, str, Path, str]]:
-    """Every submission as (student, assignment, file, remark), in a fixed order.
-
-    A browser or Colab may have changed the name ("Copy of ...", "... (1)"); the exact name is
-    preferred, then the file that was saved last.
-    """
-    rows = []
-    for student in sorted(path for path in folder.iterdir() if path.is_dir()):
-        if student.name.startswith("."):
-            continue
-        files = [
-            path
-            for path in [*student.glob("*.ipynb"), *student.glob("*/*.ipynb")]
-            if path.is_file() and not path.is_symlink() and ".ipynb_checkpoints" not in path.parts
-        ]
-        for name in assignments.names():
-            fitting = [path for path in files if name in path.stem]
-            fitting.sort(key=lambda path: (path.stem == name, path.stat().st_mtime, str(path)))
-            if fitting:
-                others = len(fitting) - 1
-                remark = f"{others} further file(s) were left aside" if others else ""
-                rows.append((student.name, name, fitting[-1], remark))
-    return rows
+PART_COLUMNS = "student assignment part max_points by_checks points comment to_read answer".split()
 
 
 def safe(value):
     """Text that a spreadsheet will not take for a formula."""
-    text = f"{value:g}" if isinstance(value, float) else str(value)
+    text = "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
     return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
-def write_table(path: Path, columns, rows) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+def write_table(path: Path, columns, rows, quote=safe) -> None:
+    new = path.with_suffix(".new")
+    with new.open("w", newline="", encoding="utf-8-sig") as file:
         table = csv.DictWriter(file, columns, restval="")
         table.writeheader()
-        table.writerows({key: safe(value) for key, value in row.items()} for row in rows)
+        table.writerows({key: quote(value) for key, value in row.items()} for row in rows)
+    new.replace(path)
 
 
-def read_written(path: Path) -> dict[tuple[str, str, str], dict]:
-    """Points and comments that a person has filled in, by student, assignment and part.
+def filled_in(folder: Path) -> list[dict[str, str]]:
+    """Rows of parts.csv whose points or comment are not those that were written there.
 
     Raises:
-        ValueError: points that are no number, or out of range.
+        ValueError: the table has lost a column.
     """
-    given = {}
-    if not path.is_file():
-        return given
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        for row in csv.DictReader(file):
-            if (row["points"] or "").strip() or (row["comment"] or "").strip():
-                text = row["points"].strip().replace(",", ".")
-                try:
-                    points = float(text) if text else None
-                except ValueError:
-                    points = float("nan")
-                if points is not None and not 0 <= points <= float(row["max_points"]):
-                    raise ValueError(
-                        f"{path}: expected points from 0 to {row['max_points']} for "
-                        f"{row['student']}, {row['part']}, got {row['points']!r}"
-                    )
-                key = row["student"], row["assignment"], row["part"]
-                given[key] = {"points": points, "comment": row["comment"], "answer": row["answer"]}
-    return given
+    path, written = folder / "parts.csv", folder / ".parts-as-written.csv"
+    if not (path.is_file() and written.is_file()):
+        return []
+    rows = intake.read_table(path)
+    if rows and not set(PART_COLUMNS[:7]) <= set(rows[0]):
+        raise ValueError(f"{path}: expected the columns {', '.join(PART_COLUMNS)}")
+    given, had = {_key(row): row for row in rows}, set()
+    for row in intake.read_table(written):
+        key = _key(row)
+        had |= {key} if row["points"].strip() or row["comment"].strip() else set()
+        old = row["points"], row["comment"].split()
+        if key in given and old == (given[key]["points"].strip(), given[key]["comment"].split()):
+            del given[key]
+    return [
+        row | dict(zip(PART_COLUMNS[:3], key, strict=True))
+        for key, row in given.items()
+        if key in had or row["points"].strip() or row["comment"].strip()
+    ]
 
 
-def enter_written(result: marks.Result, given) -> dict[str, str]:
-    """Count what a person gave for the written answers; the comments, by part."""
-    comments = {}
-    for grade_id, part in result.parts.items():
-        row = given.get((safe(result.student), result.assignment, grade_id))
-        if not part.written or row is None:
-            continue
-        if row["answer"] != safe(part.answer):
-            result.remarks.append(f"{grade_id} has changed since it was read: read it again")
-            continue
-        comments[grade_id] = row["comment"]
-        if row["points"] is not None and part.points is None:
-            part.points = row["points"]
-    return comments
+def _key(row):
+    """Student, assignment and part, without what `safe` has put before them."""
+    return tuple(re.sub(r"^'(?=[=+\-@\t\r])", "", row[column]) for column in PART_COLUMNS[:3])
 
 
-def as_row(result: marks.Result) -> dict:
-    hints = [f"{name}: {part.hint}" for name, part in result.parts.items() if part.hint]
-    return {
-        "student": result.student,
-        "assignment": result.assignment,
-        "score": float(result.score),
-        "max_score": float(result.most),
-        "percent": f"{100 * result.score / result.most:.1f}",
-        "points_not_read_yet": float(result.unread),
-        "status": result.status,
-        "message": " | ".join([*result.remarks, *hints])[:2000],
-    }
+def write_results(course: Course, roster: Path | None, people, students) -> list[dict]:
+    """The tables, from the gradebook: everybody who was ever graded is in them."""
+    totals, parts = course.rows()
+    write_table(course.folder / "grades.csv", GRADE_COLUMNS, totals)
+    for name in ("parts.csv", ".parts-as-written.csv"):
+        write_table(course.folder / name, PART_COLUMNS, parts)
+    for name in sorted({row["assignment"] for row in totals}) if people else ():
+        mine = {row["student"]: row for row in totals if row["assignment"] == name}
+        scores = {  # who may still hand in gets no 0
+            student: row["score"]
+            for student, row in mine.items()
+            if row["score"] or row["status"] not in ("nothing handed in", "grader failed")
+        }
+        messages = {student: safe(row["message"]) for student, row in mine.items()}
+        most = next(iter(mine.values()))["max_score"]
+        table = intake.filled(people, students, scores, messages, name, most)
+        write_table(course.folder / f"{roster.stem}-{name}.csv", table[0], table, quote=str)
+    return totals
 
 
-def write_results(folder: Path, results, comments) -> None:
-    """All tables and pages, put in place in one step; the results before are kept beside them."""
-    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        os.chmod(new, 0o755)
-        write_table(new / "grades.csv", GRADE_COLUMNS, map(as_row, results))
-        for name in sorted({result.assignment for result in results}):
-            mine = [result for result in results if result.assignment == name]
-            rows = [
-                as_row(r) | {p: "" if x.points is None else x.points for p, x in r.parts.items()}
-                for r in mine
-            ]
-            write_table(new / f"{name}.csv", [*GRADE_COLUMNS, *mine[0].parts], rows)
-        written = [
-            {
-                "student": result.student,
-                "assignment": result.assignment,
-                "part": name,
-                "max_points": part.most,
-                "points": "" if part.points is None else part.points,
-                "comment": comments[id(result)].get(name, ""),
-                "answer": part.answer,
-            }
-            for result in results
-            for name, part in result.parts.items()
-            if part.written and part.answer
-        ]
-        write_table(new / "written.csv", WRITTEN_COLUMNS, written)
-        for result in results:
-            page = new / "feedback" / result.student / f"{result.assignment}.html"
-            page.parent.mkdir(parents=True, exist_ok=True)
-            page.write_text(feedback.page(result, comments[id(result)]), encoding="utf-8")
-        previous = folder.with_name(folder.name + "-before")
-        if folder.exists():
-            shutil.rmtree(previous, ignore_errors=True)
-            folder.rename(previous)
-        new.rename(folder)
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        raise
-
-
-def grade_class(folder: Path, out: Path, runner: Runner, say=SAY) -> list[marks.Result]:
-    """Grade every submission in a folder, in an open runner, and write the results.
+def grade_class(
+    place: Path,
+    folder: Path,
+    runner: Runner,
+    say=SAY,
+    *,
+    roster: Path | None = None,
+    only: str = "",
+    due: datetime | None = None,
+    show_hidden: bool = False,
+) -> list[dict]:
+    """Grade every submission in a folder or a zip file; the rows of grades.csv.
 
     Raises:
-        ValueError: nothing to grade, or points in written.csv that cannot be.
+        ValueError: nothing to grade, or points in parts.csv that cannot be.
         marks.CanaryFailed: the reference solution does not earn every point here.
     """
-    if not folder.is_dir():
-        raise ValueError(f"expected a folder with a folder a student, got {folder}")
-    if out == folder or folder in out.parents:
-        raise ValueError(f"the results must lie outside the submissions, got {out}")
-    submissions = found_in(folder)
+    if not place.exists():
+        raise ValueError(f"expected a folder or a zip file with submissions, got {place}")
+    if folder == place or place in folder.parents:
+        raise ValueError(f"the gradebook must lie outside the submissions, got {folder}")
+    found = intake.collect(place)
+    submissions = [row for row in found if only in ("", row.student)]
     if not submissions:
-        raise ValueError(
-            f"nothing to grade in {folder}: expected STUDENT/ASSIGNMENT.ipynb, with ASSIGNMENT one "
-            f"of {', '.join(assignments.names())}"
-        )
-    given = read_written(out / "written.csv")
-    results, comments = [], {}
-    say(f"network: {'cut' if runner.network_cut else 'NOT cut, this system does not allow it'}")
-    for name in sorted({name for _, name, _, _ in submissions}):
+        names = ", ".join(sorted({row.student for row in found})[:40])
+        who = f" by {only} (there are: {names})" if only else ""
+        raise ValueError(f"nothing to grade in {place}: there is no notebook{who} in it")
+    people = intake.read_table(roster) if roster else []
+    students = intake.match(people, submissions)
+    say(runner.view())
+    names = sorted({row.assignment for row in submissions})
+    for name in names:
         marks.canary(name, runner)
         say(f"{name}: the reference earns every point, the empty release none")
-    for student, name, path, remark in submissions:
-        try:
-            result = marks.grade_file(path, student, name, runner)
-        except Exception as error:  # one submission must not stop the others
-            message = f"the grader failed: {type(error).__name__}: {error}"
-            result = marks.nothing(student, name, "grader failed", message)
-        result.remarks += [remark] if remark else []
-        comments[id(result)] = enter_written(result, given)
-        results.append(result)
-        say(f"{student}  {name}  {result.score:g} of {result.most:g}  {result.status}")
-    write_results(out, results, comments)
-    for name in sorted({result.assignment for result in results}):
-        hints = collections.Counter(
-            part.hint for r in results if r.assignment == name for part in r.parts.values()
-        )
-        del hints[""]
-        for hint, count in hints.most_common(3):
-            say(f"{name}, {count} times: {hint[:150]}")
-    without = {p.name for p in folder.iterdir() if p.is_dir()} - {r.student for r in results}
-    for student in sorted(without):
-        say(f"{student}: no notebook with the name of an assignment")
-    return results
+    course = Course(folder, show_hidden)
+    given = filled_in(folder)
+    course.enter(given)
+    if given:  # what is entered once is not entered again, whatever happens to this run
+        shutil.copy(folder / "parts.csv", folder / ".parts-as-written.csv")
+    for name in names:
+        course.add_assignment(name, due)
+    for student in filter(None, students):
+        course.add_student(student)
+    for row in submissions:
+        if row.cells is None:
+            course.note(row, "not readable", row.message)
+        else:
+            try:
+                course.grade(row, runner)
+            except Exception as error:  # one submission must not stop the others
+                say(f"{type(error).__name__}: {error}")
+                course.note(
+                    row, "grader failed", "this has not been graded; your teacher looks at it"
+                )
+        say(f"{row.student}  {row.assignment}  {course.message(row.student, row.assignment)[0]}")
+    now = {(row.student, row.assignment) for row in submissions}
+    for student, name in {(row["student"], row["assignment"]) for row in given} - now:
+        course.write_page(student, name)
+    totals = write_results(course, roster, people, students)
+    hints = collections.Counter(
+        hint.partition(": ")[2] for row in totals for hint in row["message"].split(" | ")
+    )
+    for hint, count in hints.most_common(5):
+        if count > 1 and hint:
+            say(f"{count} times: {hint[:150]}")
+    if place.is_dir():
+        empty = {p.name for p in place.iterdir() if p.is_dir()} - {
+            parts[0] for parts, _, _ in intake.files_in(place)
+        }
+        for student in sorted(empty):
+            say(f"{student}: no notebook")
+    return totals
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("submissions", type=Path)
-    parser.add_argument("--out", type=Path, help="default: the submissions' name and -graded")
+    parser.add_argument("submissions", type=Path, help="a folder or a zip file")
+    parser.add_argument("--gradebook", type=Path, help="the course's folder; default: beside them")
+    parser.add_argument("--roster", type=Path, help="a table of the students, as exported")
+    parser.add_argument("--student", default="", help="grade this one alone")
+    parser.add_argument(
+        "--due", type=datetime.fromisoformat, help="2026-12-01T23:59; later is late"
+    )
+    parser.add_argument("--show-hidden-tests", action="store_true", help="on feedback pages")
     parser.add_argument("--seconds", type=float, default=Limits.seconds, help="a submission")
     parser.add_argument("--cell-seconds", type=float, default=Limits.cell_seconds, help="a cell")
     parser.add_argument("--memory", type=float, default=Limits.memory / 1e9, help="in GB; 0: none")
-    arguments = parser.parse_args()
-    folder = arguments.submissions.resolve()
-    out = (arguments.out or folder.with_name(folder.name + "-graded")).resolve()
-    limits = Limits(arguments.seconds, arguments.cell_seconds, int(arguments.memory * 1e9))
+    given = parser.parse_args()
+    place = given.submissions.resolve()
+    folder = (given.gradebook or place.with_name("gradebook")).resolve()
+    limits = Limits(given.seconds, given.cell_seconds, int(given.memory * 1e9))
     try:
         with Runner(limits) as runner:
-            results = grade_class(folder, out, runner)
+            grade_class(
+                place,
+                folder,
+                runner,
+                roster=given.roster,
+                only=given.student,
+                due=given.due,
+                show_hidden=given.show_hidden_tests,
+            )
     except (ValueError, OSError, RuntimeError) as error:
         print(f"grading stopped: {error}", file=sys.stderr)
         return 2
-    print(f"{len(results)} submissions graded: {out}")
+    print(f"graded: {folder}")
     return 0
 
 

@@ -5,6 +5,8 @@
   set-up cell of every notebook, and into every other link to the repository.
 - How to get the series (clone, ZIP) is written from the same address into README, with a warning
   while it is the placeholder.
+- The assignments are handed out from the branch `handout` of a repository, which holds no solution:
+  the links are the badge in each release, and the table on the instructors' page.
 - A notebook's minutes and memory stand in its opening. From there they go into both tables.
 - environment.yml comes from the requirements in pyproject.toml.
 - docs/claims comes from the claims in the saved notebooks, and so do README's verdicts. Its picture
@@ -24,6 +26,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 import nbformat
 
@@ -31,6 +34,7 @@ from tools import environment
 from tools.project import ROOT, notebooks, pyproject, write_all
 
 README = ROOT / "README.md"
+HUB = "https://hub.example.org"  # until a class has its own
 PLACEHOLDER = "recurrent-networks-measured/recurrent-networks-measured"  # nobody's, until published
 BINDER_IMAGE = "https://mybinder.org/badge_logo.svg"
 COLAB_IMAGE = "https://colab.research.google.com/assets/colab-badge.svg"
@@ -49,10 +53,17 @@ if not any(distributions(name="{name}")):
 
 
 class Source(NamedTuple):
-    """Where readers find the series: a GitHub repository, and the branch or tag in it."""
+    """Where readers find the series: a GitHub repository, and the branch or tag in it.
+
+    Attributes:
+        hub: the address of a class's JupyterHub.
+        handout: the repository with the branch of the releases, where it is another one.
+    """
 
     repo: str
     ref: str
+    hub: str = HUB
+    handout: str = ""
 
     @property
     def address(self) -> str:
@@ -70,6 +81,22 @@ class Source(NamedTuple):
             f"[![Open in Binder]({BINDER_IMAGE})]({self.binder(path)}) "
             f"[![Open in Colab]({COLAB_IMAGE})]({self.colab(path)})"
         )
+
+    def assignment_badge(self, name: str) -> str:
+        place = self._replace(repo=self.handout or self.repo, ref="handout")
+        return f"[![Open in Colab]({COLAB_IMAGE})]({place.colab(f'{name}/{name}.ipynb')})"
+
+    def pull(self, name: str) -> str:
+        """The nbgitpuller link that copies the releases to a student's home and opens one."""
+        repo = self.handout or self.repo
+        opened = f"lab/tree/{repo.split('/')[1]}/{name}/{name}.ipynb"
+        query = {"repo": f"https://github.com/{repo}", "branch": "handout", "urlpath": opened}
+        return f"{self.hub}/hub/user-redirect/git-pull?{urlencode(query)}"
+
+    def handing_out(self, names: Iterable[str]) -> str:
+        """For the instructors' page: the links to every assignment."""
+        rows = (f"| {n} | {self.assignment_badge(n)} | [{n}]({self.pull(n)}) |" for n in names)
+        return "\n".join(["| assignment | Colab | your hub |", "|---|---|---|", *rows])
 
     def how_to_get_it(self) -> str:
         """For README: clone or ZIP, and a warning while the address is the placeholder."""
@@ -94,24 +121,27 @@ class Source(NamedTuple):
         return SET_UP.format(name=name, address=self.address, ref=self.ref)
 
 
-def checked(repo: str, ref: str) -> Source:
-    """A source whose two parts can stand in an address and in a shell command.
+def checked(repo: str, ref: str, hub: str = HUB, handout: str = "") -> Source:
+    """A source whose parts can stand in an address and in a shell command.
 
     Raises:
         ValueError: one of them cannot.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*/(?=.*\w)[\w.-]+(?<!\.git)", repo, re.ASCII):
-        raise ValueError(f"expected a GitHub repository as owner/name, got {repo!r}")
+    for name in (repo, handout or repo):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*/(?=.*\w)[\w.-]+(?<!\.git)", name, re.ASCII):
+            raise ValueError(f"expected a GitHub repository as owner/name, got {name!r}")
+    if not re.fullmatch(r"https?://[\w.-]+(:\d+)?(/[\w.-]+)*", hub, re.ASCII):
+        raise ValueError(f"expected a hub's address such as https://hub.example.org, got {hub!r}")
     if not re.fullmatch(r"\w[\w.-]*", ref, flags=re.ASCII):
         raise ValueError(f"expected a branch or tag of letters, digits, _ . -, got {ref!r}")
-    return Source(repo, ref)
+    return Source(repo, ref, hub, handout)
 
 
 def written_down(root: Path = ROOT) -> Source:
     """The source that pyproject.toml names."""
     settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     address = settings["project"]["urls"]["Repository"]
-    return checked(address.removeprefix("https://github.com/"), settings["tool"]["series"]["ref"])
+    return checked(address.removeprefix("https://github.com/"), **settings["tool"]["series"])
 
 
 # --- the address, and what a notebook needs ------------------------------------------------------
@@ -161,8 +191,10 @@ def pages(source: Source, old: Source, root: Path = ROOT) -> Iterator[tuple[Path
     """Every file that names the address or a notebook's needs, with the text it should have."""
     settings = root / "pyproject.toml"
     text = settings.read_text(encoding="utf-8").replace(old.address, source.address)
-    # `ref` is read as TOML but replaced as text, so that comments and order stay.
-    yield settings, re.sub(r'(?m)^ref = ".*?"', f'ref = "{source.ref}"', text, count=1)
+    # Settings are read as TOML but replaced as text, so that comments and order stay.
+    for key in ("ref", "hub", "handout"):
+        text = re.sub(rf'(?m)^{key} = ".*?"', f'{key} = "{getattr(source, key)}"', text, count=1)
+    yield settings, text
     facts = {}
     for path in sorted(root.glob("notebooks/**/*.ipynb")):
         # The releases come from their sources, by tools.assignments.
@@ -184,9 +216,11 @@ def pages(source: Source, old: Source, root: Path = ROOT) -> Iterator[tuple[Path
         after = nbformat.writes(notebook, version=4)
         # A file that needs no change keeps its bytes, whatever wrote it.
         yield path, before if after == unchanged else after + "\n"
+    names = sorted(path.stem for path in root.glob("notebooks/assignments/source/*/*.ipynb"))
     for path in texts_in(root):
         text = with_links(path.read_text(encoding="utf-8"), source, old)
         text = with_block(text, "how to get it", source.how_to_get_it())
+        text = with_block(text, "handing out", source.handing_out(names))
         yield path, with_rows(text, source, facts)
 
 
@@ -377,11 +411,13 @@ def publish(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repo", help="owner/name on GitHub")
     parser.add_argument("--ref", help="branch or tag that badges and set-up cell name")
+    parser.add_argument("--hub", help="address of a class's JupyterHub, for assignments")
+    parser.add_argument("--handout", help="owner/name whose branch `handout` holds the releases")
     parser.add_argument("--check", action="store_true", help="write nothing, fail if not current")
     options = parser.parse_args(arguments)
     old = written_down(root)
     try:
-        source = checked(options.repo or old.repo, options.ref or old.ref)
+        source = checked(*(getattr(options, key) or getattr(old, key) for key in Source._fields))
         texts = everything(source, old, root)
     except (ValueError, LookupError) as error:
         sys.exit(f"nothing changed: {error}")

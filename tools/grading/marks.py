@@ -2,13 +2,12 @@
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 from nbgrader import utils
 
-from tools.grading.restore import Unreadable, load, reference, restore
+from tools.grading import restore
 from tools.grading.runner import Runner
 
 COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
@@ -38,7 +37,7 @@ class Result:
     """One student's assignment.
 
     Attributes:
-        status: "graded", or why it could not be: "not readable", "too long", "crashed".
+        status: "graded", or why not: "not readable", "too long in" or "crashed in" a cell.
         remarks: what the instructor should know.
         notebook: as it was run, with outputs; None if nothing could be run.
     """
@@ -73,47 +72,56 @@ def graded_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if utils.is_grade(cell)]
 
 
-def nothing(student: str, name: str, status: str, message: str) -> Result:
-    """A result without points, for what could not be run."""
-    parts = {
-        cell.metadata.nbgrader.grade_id: Part(
-            0.0, float(cell.metadata.nbgrader.points), utils.is_solution(cell), "not graded"
-        )
-        for cell in graded_cells(reference(name))
-    }
-    return Result(student, name, parts, status, [message])
-
-
-def grade_file(path: Path, student: str, name: str, runner: Runner) -> Result:
-    """Grade one submitted notebook; never raises for what a student can have done."""
-    try:
-        submitted = load(path, name)
-    except (Unreadable, OSError) as error:
-        return nothing(student, name, "not readable", str(error))
-    return grade_cells(submitted, student, name, runner)
-
-
 def grade_cells(submitted, student: str, name: str, runner: Runner) -> Result:
-    """The same from the cells that `restore.load` gives."""
-    notebook, remarks = restore(submitted, reference(name))
-    run = runner.run(notebook)
-    parts = {}
+    """Grade the cells that `restore.load` gives."""
+    notebook, remarks = restore.restore(submitted, name)
+    result = grade_notebook(notebook, student, name, runner)
+    result.remarks[:0] = remarks
+    return result
+
+
+def grade_notebook(notebook: NotebookNode, student: str, name: str, runner: Runner) -> Result:
+    """Run a notebook that `restore` has put together, in place, and give points."""
+    run, parts, remarks = runner.run(notebook), {}, []
     for cell in graded_cells(notebook):
         points, most = utils.determine_grade(cell)
         written = utils.is_solution(cell)
         part = Part(points, most, written, answer=cell.source if written else "")
         if not written and points < most:
             part.hint = hint_of(cell) + broken_before(notebook, cell)
-        elif written and points is not None:
+        elif written and part.points is not None:
             part.hint = "no answer"
         parts[cell.metadata.nbgrader.grade_id] = part
     status = "graded"
     if run.ended != "done":
         status = run.ended.split(" (")[0]
         remarks.append(f"the run did not end by itself: {run.ended}")
-    if run.replaced:
-        remarks.append(f"library functions were replaced: {', '.join(run.replaced)}")
+    for check in run.disagree:
+        remarks.append(
+            f"{check} passed in the notebook and fails outside it: has the notebook replaced "
+            "something that the check uses?"
+        )
     return Result(student, name, parts, status, remarks, notebook, run.seconds)
+
+
+def harmless(text: str) -> str:
+    """Text without live HTML: what a student writes must not run in the instructor's browser."""
+    text = re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", text)
+    return re.sub(r"(?i)(javascript|vbscript|data):", r"\1&#58;", text)
+
+
+def summary(result: Result) -> str:
+    rows = ["| part | points | what to look at |", "|---|---|---|"]
+    for grade_id, part in result.parts.items():
+        points = "not read yet" if part.points is None else f"{part.points:g}"
+        hint = harmless(part.hint).replace("|", "\\|")
+        rows.append(f"| {grade_id} | {points} of {part.most:g} | {hint} |")
+    remarks = "".join(f"\n- {harmless(remark)}" for remark in result.remarks)
+    return (
+        f"# {result.assignment}: {result.score:g} of {result.most:g} points by the checks\n\n"
+        + "\n".join(rows)
+        + ("\n\n**Remarks**\n" + remarks if remarks else "")
+    )
 
 
 def hint_of(cell: NotebookNode) -> str:

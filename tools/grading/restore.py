@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from functools import cache
 
 import nbformat
@@ -10,6 +11,8 @@ from nbgrader import utils
 
 from tools import assignments
 
+DEFINITION = re.compile(r"^(?:def|class) (\w+)", re.MULTILINE)
+MARKERS = re.compile(r"(BEGIN|END) (?=HIDDEN TESTS|SOLUTION|MARK SCHEME)")  # nbgrader's
 LARGEST = 20_000_000  # bytes of a submission that is still opened
 
 
@@ -23,7 +26,7 @@ def reference(name: str) -> NotebookNode:
 
     The checksum tells an untouched written answer from an answered one.
     """
-    source = assignments.read(assignments.path_of("source", name))
+    source = assignments.read_source(name)
     for cell, released in zip(source.cells, assignments.release(source).cells, strict=True):
         cell.metadata.nbgrader["checksum"] = released.metadata.nbgrader.checksum
     return source
@@ -36,19 +39,25 @@ def answer_ids(name: str) -> frozenset[str]:
     return frozenset(c.metadata.nbgrader.grade_id for c in cells if utils.is_solution(c))
 
 
-def load(path, name: str) -> list[tuple[str | None, str, str]]:
-    """The cells of a submitted file as (grade_id or None, cell type, source).
+@cache
+def defines(name: str) -> dict[str, str]:
+    """{name of a function or class: the id of the answer cell that must define it}."""
+    return {
+        found: cell.metadata.nbgrader.grade_id
+        for cell in reference(name).cells
+        if _role(cell) == "answer" and cell.cell_type == "code"
+        for found in DEFINITION.findall(cell.source.split("### BEGIN SOLUTION")[0])
+    }
+
+
+def load(content: bytes) -> tuple[str, list[tuple[str | None, str, str]], list[str]]:
+    """The assignment's name, the cells as (grade_id or None, cell type, source), and remarks.
 
     Raises:
-        Unreadable: too large, not a notebook, or not a notebook of this assignment.
+        Unreadable: not a notebook, or none of an assignment.
     """
-    if path.stat().st_size > LARGEST:
-        raise Unreadable(
-            f"the file has {path.stat().st_size / 1e6:.0f} MB, more than {LARGEST / 1e6:.0f} MB: "
-            "clear the outputs and hand it in again"
-        )
     try:
-        raw = json.loads(path.read_text(encoding="utf-8-sig"))
+        raw = json.loads(content.decode("utf-8-sig"))
         cells = raw["cells"] if "cells" in raw else raw["worksheets"][0]["cells"]
         found = [_cell(cell) for cell in cells]
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
@@ -57,14 +66,106 @@ def load(path, name: str) -> list[tuple[str | None, str, str]]:
         ) from None
     if not found:
         raise Unreadable("the notebook has no cells")
-    ids = {grade_id for grade_id, _, _ in found}
-    fits = {other: len(answer_ids(other) & ids) for other in assignments.names()}
+    fits = {name: _fit(name, found) for name in assignments.names()}
     best = max(fits, key=fits.get)
-    if not fits[name]:
-        raise Unreadable(f"no answer cell of {name} is in it: is it another notebook?")
-    if fits[best] > fits[name]:
-        raise Unreadable(f"its cells are those of {best}, not of {name}: is it the wrong file?")
+    if fits[best] == (0, 0):
+        raise Unreadable("no cell of an assignment is in it: is it another notebook?")
+    if fits[best][0]:
+        return best, found, []
+    return best, _with_ids(best, found), ["the cells had lost their ids; matched by content"]
+
+
+def _fit(name, cells) -> tuple[int, int]:
+    """How many answer cells of an assignment, and how many of its functions, are among cells."""
+    ids = {grade_id for grade_id, _, _ in cells}
+    texts = "\n".join(text for _, kind, text in cells if kind == "code")
+    functions = set(DEFINITION.findall(texts))
+    return len(answer_ids(name) & ids), len(functions & set(defines(name)))
+
+
+def _with_ids(name, cells):
+    """Cells whose ids an editor has lost: known by the functions they define, or by their text.
+
+    The answer in words is what follows its question.
+    """
+    known = {
+        _squeezed(cell.source.split("### BEGIN HIDDEN")[0]): cell.metadata.nbgrader.grade_id
+        for cell in reference(name).cells
+        if _role(cell) != "answer"
+    }
+    written = [
+        cell.metadata.nbgrader.grade_id
+        for cell in reference(name).cells
+        if _role(cell) == "answer" and utils.is_grade(cell)
+    ]
+    rows, waiting = [], None
+    for _, kind, text in cells:
+        grade_id = known.get(_squeezed(text))
+        if kind == "code" and grade_id is None:
+            functions = [f for f in DEFINITION.findall(text) if f in defines(name)]
+            grade_id = defines(name)[functions[0]] if functions else None
+        elif grade_id is None and waiting:
+            grade_id, waiting = waiting, None
+        if grade_id == "question-words":
+            waiting = written[0] if written else None
+        rows.append((grade_id, kind, text))
+    return rows
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+@cache
+def empty_cells(name: str) -> dict[str, str]:
+    """{id: text} of the released cells."""
+    return {
+        cell.metadata.nbgrader.grade_id: cell.source
+        for cell in assignments.release(reference(name)).cells
+    }
+
+
+def answered(name: str, cells) -> int:
+    """In how many answer cells something else stands than in the release."""
+    ids, empty = answer_ids(name), empty_cells(name)
+    return sum(
+        g in ids and _squeezed(text) not in ("", _squeezed(empty[g])) for g, _, text in cells
+    )
+
+
+@cache
+def answered_in(name: str) -> dict[str, str]:
+    """{graded cell: the answer cell that it is about}."""
+    found, last = {}, ""
+    for cell in reference(name).cells:
+        if utils.is_solution(cell):
+            last = cell.metadata.nbgrader.grade_id
+        if utils.is_grade(cell):
+            found[cell.metadata.nbgrader.grade_id] = last
     return found
+
+
+def _read_beside(cells: list[NotebookNode]) -> bool:
+    """Take over an answer in words that stands in a new cell after the question; whether it did."""
+    for place, cell in enumerate(cells):
+        if not (_role(cell) == "answer" and utils.is_grade(cell)):
+            continue
+        untouched = utils.compute_checksum(cell) == cell.metadata.nbgrader.checksum
+        if cell.source.strip() and not untouched:
+            continue
+        ids = [other.id for other in cells[:place]]
+        start = max((k for k, i in enumerate(ids) if i.startswith("question-")), default=place)
+        added = [c.source for c in cells[start:] if c.id.startswith("added-") and c.source.strip()]
+        if not added:  # somewhere else, perhaps: a person will see
+            added = [
+                c.source
+                for c in cells[:start]
+                if c.id.startswith("added-") and c.cell_type == "markdown" and c.source.strip()
+            ]
+        if added:
+            cell.source = "\n\n".join(added)
+            return True
+    return False
 
 
 def _cell(cell):
@@ -77,18 +178,19 @@ def _cell(cell):
     return grade_id if isinstance(grade_id, str) else None, str(cell["cell_type"]), source
 
 
-def restore(submitted, source: NotebookNode) -> tuple[NotebookNode, list[str]]:
+def restore(submitted, name: str) -> tuple[NotebookNode, list[str]]:
     """The notebook to be run, and remarks on what had to be mended.
 
     Order, checks, points and locked cells are the source's; answers are the student's. Cells that a
     student added stay behind the cell that they followed. Of several cells with one id the last
     counts, as in nbgrader, and the others stay as cells that were added.
     """
-    source = copy.deepcopy(source)
+    source = copy.deepcopy(reference(name))
     by_id = {cell.metadata.nbgrader.grade_id: cell for cell in source.cells}
     last = {grade_id: place for place, (grade_id, _, _) in enumerate(submitted)}
     answers, extras, remarks, after = {}, {None: []}, [], None
     for place, (grade_id, kind, text) in enumerate(submitted):
+        text = MARKERS.sub(r"\1_", text)
         if grade_id in by_id and last[grade_id] == place:
             answers[grade_id], after = text, grade_id
         else:
@@ -100,9 +202,13 @@ def restore(submitted, source: NotebookNode) -> tuple[NotebookNode, list[str]]:
             if grade_id not in answers:
                 remarks.append(f"the cell {grade_id} is missing")
             cell.source = answers.get(grade_id, "")
+            if utils.is_grade(cell) and not cell.source.strip():  # nbgrader would ask for points
+                cell.source = empty_cells(name)[grade_id]
         elif role == "check" and grade_id not in answers:
             remarks.append(f"the check {grade_id} was put back")
         cells += [cell, *_added(extras.get(grade_id, []), grade_id)]
+    if _read_beside(cells):
+        remarks.append("the answer in words stood in a new cell")
     return nbformat.v4.new_notebook(cells=cells, metadata=source.metadata), remarks
 
 

@@ -1,19 +1,38 @@
-"""Starts the worker, without a network where the system allows it, and gives it notebooks."""
+"""Runs a notebook's answers in a process of their own, and the checks in this one.
+
+The submission's process gets a view of the machine with nothing in it that could help (`box`). It
+is told what to run, cell by cell; where a check comes, the check runs here, calls the student's
+functions over a socket, and compares plain values. So nothing that a submission does to its own
+process can change a result: it can only return the right values, or not.
+"""
 
 import json
 import os
+import secrets
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nbformat import NotebookNode, from_dict
+import numpy as np
+from nbformat import NotebookNode, v4
 from nbgrader import utils
 
+from helpers import hints
 from tools import network
+from tools.grading import box
+from tools.grading.plain import Channel, Ended, decode, encode
 from tools.project import ROOT
+
+HIDDEN_TESTS = "### BEGIN HIDDEN TESTS"
+NEEDED = ("tools/__init__.py", *(f"tools/grading/{n}.py" for n in ("__init__", "plain", "worker")))
+TEXT_LIMIT = 25_000  # characters of one output
+LARGEST_CALL = 3000  # entries that a submission may hand to a function of the grader's
 
 
 @dataclass(frozen=True)
@@ -22,7 +41,7 @@ class Limits:
 
     Attributes:
         seconds: wall-clock time of the whole notebook.
-        cell_seconds: processor time of one cell; six times as much by the clock.
+        cell_seconds: processor time of one cell, or of one call; six times as much by the clock.
         memory: bytes of address space beyond what the imported libraries take; 0 for no limit.
     """
 
@@ -36,32 +55,31 @@ class Run:
     """How a notebook's run ended.
 
     Attributes:
-        ended: "done", "too long" or "crashed (...)".
+        ended: "done", or what happened and in which cell: "too long in ...", "crashed in ...".
         seconds: how long it took.
-        replaced: library functions that the notebook had replaced when a check came.
+        disagree: checks whose example passed in the submission's process and failed here.
     """
 
-    ended: str
+    ended: str = "done"
     seconds: float = 0.0
-    replaced: list[str] = field(default_factory=list)
+    disagree: list[str] = field(default_factory=list)
 
 
 class Runner:
-    """Runs notebooks one after the other; a context manager.
-
-    Attributes:
-        network_cut: whether the notebooks run without a network.
-    """
+    """Runs notebooks one after the other; a context manager."""
 
     def __init__(self, limits: Limits | None = None):
         self.limits = limits or Limits()
-        self._cutter = network.cutter()
-        self.network_cut = bool(self._cutter)
-        self._worker = None
+        self._worker, self._settled = None, False
 
     def __enter__(self):
         self._scratch = tempfile.TemporaryDirectory(prefix="grading-")
-        self.scratch = Path(self._scratch.name)
+        self.scratch = Path(self._scratch.name).resolve()
+        self._copy, self._writable = self.scratch / "copy", self.scratch / "writable"
+        self._writable.mkdir()
+        root = self.scratch / "root"
+        root.mkdir()
+        self._before, self._hidden = box.command(root, self._writable, self._copy), True
         return self
 
     def __exit__(self, *_):
@@ -70,98 +88,287 @@ class Runner:
 
     def _stop(self):
         if self._worker is not None:
-            self._worker.stdin.close()
+            self._control.close()
             try:
                 self._worker.wait(5)
             except subprocess.TimeoutExpired:
                 self._worker.kill()
                 self._worker.wait()
-            self._worker.stdout.close()
             self._worker = None
 
-    def _start(self):
+    def _start(self, quiet=False):
+        """Start the worker in a new copy; whether it runs, and sees the files that it should."""
+        shutil.rmtree(self._copy, ignore_errors=True)
+        shutil.copytree(
+            ROOT / "helpers", self._copy / "helpers", ignore=shutil.ignore_patterns("__pycache__")
+        )
+        for name in NEEDED:
+            (self._copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, self._copy / name)
         environment = {
             name: value
             for name, value in os.environ.items()
-            if name in ("PATH", "LANG", "LD_LIBRARY_PATH", "TMPDIR") or name.startswith("LC_")
+            if name in ("PATH", "LANG", "LD_LIBRARY_PATH") or name.startswith("LC_")
         }
-        home = self.scratch / "home"
-        home.mkdir(exist_ok=True)
+        home = str(self._writable)
+        environment |= dict.fromkeys(("HOME", "IPYTHONDIR", "MPLCONFIGDIR", "TMPDIR"), home)
+        environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         environment |= {
-            "HOME": str(home),
-            "IPYTHONDIR": str(home / "ipython"),
-            "MPLCONFIGDIR": str(home / "matplotlib"),
-            "OMP_NUM_THREADS": "1",
-            "OPENBLAS_NUM_THREADS": "1",
+            "PYTHONPATH": str(self._copy),
             "PYTHONWARNINGS": "ignore::DeprecationWarning",
             "PYTHONDONTWRITEBYTECODE": "1",
+            "USER": "student",
         }
-        self._worker = subprocess.Popen(
-            [*self._cutter, sys.executable, "-m", "tools.grading.worker"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+        command = [sys.executable, "-m", "tools.grading.worker", str(ROOT / "notebooks")]
+        if self._before and not shutil.which(self._before[0]):
+            return False
+        self._control, theirs = socket.socketpair()
+        with theirs:
+            self._worker = subprocess.Popen(
+                [*self._before, *command],
+                cwd=self._copy,
+                env=environment,
+                stdin=theirs,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL if quiet else None,
+            )
+        ready = self._control.recv(4096)
+        if ready and not (json.loads(ready)["sees"] and self._hidden):
+            return True
+        self._stop()
+        return False
+
+    def _ready(self):
+        """Start the worker if there is none, in its own view of the machine if that can be.
+
+        Raises:
+            RuntimeError: it does not start.
+        """
+        if self._worker is None and not self._start(quiet=not self._settled):
+            if not self._settled:  # later nobody is graded in another view than the first
+                self._before, self._hidden = network.cutter(), False
+            if self._settled or not self._start():
+                raise RuntimeError("the grading worker did not start; its message is above")
+        self._settled = True
+
+    @property
+    def hidden(self) -> bool:
+        """Whether submissions see nothing of this machine but Python and the helpers."""
+        self._ready()
+        return self._hidden
+
+    @property
+    def network_cut(self) -> bool:
+        """Whether submissions run without a network."""
+        return self.hidden or bool(self._before)
+
+    def view(self) -> str:
+        """What submissions can reach, in a sentence."""
+        if self.hidden:
+            return "submissions see Python, the helpers and a folder of their own; no network"
+        return (
+            "submissions run beside a copy of the helpers, but they CAN READ YOUR FILES: this "
+            "system allows no view of their own; "
+            f"the network is {'' if self.network_cut else 'NOT '}cut"
         )
-        if not self._worker.stdout.readline():
-            raise RuntimeError("the grading worker did not start; its message is above")
 
     def run(self, notebook: NotebookNode) -> Run:
-        """Execute the notebook's code cells, in place. Cells that were not reached get an error."""
-        folder = Path(tempfile.mkdtemp(dir=self.scratch))
-        results = self.scratch / f"{folder.name}.jsonl"
-        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        """Execute the notebook's code cells, in place. Cells that were not reached get an error.
+
+        Raises:
+            RuntimeError: it crashes before anything of the student's has run, twice.
+        """
+        first = next((_name(c) for c in notebook.cells if c.cell_type == "code"), "")
+        for _ in range(2):
+            run = self._run(notebook)
+            if first != "set-up" or not run.ended.startswith("crashed in set-up"):
+                return run
+            self._stop()
+        raise RuntimeError(f"the grader's own first cell {run.ended}: is the disk full?")
+
+    def _run(self, notebook):
+        self._ready()
+        start = time.monotonic()
+        folder = Path(tempfile.mkdtemp(dir=self._writable))
         task = {
-            "cells": [
-                {
-                    "source": cell.source,
-                    "check": utils.is_grade(cell) and not utils.is_solution(cell),
-                }
-                for cell in code
-            ],
             "folder": str(folder),
-            "results": str(results),
-            "seconds": self.limits.seconds,
             "cell_seconds": self.limits.cell_seconds,
             "memory": self.limits.memory,
         }
-        run = Run(**self._ask(task))
-        lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
-        outputs = []
-        for line in lines[: len(code)]:
-            try:
-                answer = json.loads(line)
-            except ValueError:  # killed in the middle of a line
-                break
-            outputs.append(answer["outputs"])
-            run.replaced += [name for name in answer["replaced"] if name not in run.replaced]
-        for place, cell in enumerate(code):
-            found = outputs[place] if place < len(outputs) else [_not_run(run, place, outputs)]
-            cell.outputs = [from_dict(output) for output in found]
-            cell.execution_count = place + 1 if place < len(outputs) else None
-        shutil.rmtree(folder, ignore_errors=True)
-        results.unlink(missing_ok=True)
+        run = Run()
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                socket.send_fds(self._control, [json.dumps(task).encode()], [theirs.fileno()])
+            answers = Answers(Channel(ours), start + self.limits.seconds)
+            for place, cell in enumerate(c for c in notebook.cells if c.cell_type == "code"):
+                if run.ended == "done":
+                    try:
+                        cell.outputs = self._run_cell(cell, answers, run)
+                    except TimeoutError:
+                        run.ended = f"too long in {_name(cell)}"
+                    except (Ended, OSError) as error:
+                        run.ended = f"crashed in {_name(cell)} ({error})"
+                    if run.ended == "done":
+                        cell.execution_count = place + 1
+                        continue
+                    cell.outputs = [_error("NotRun", f"this cell ended the run: {run.ended}")]
+                else:
+                    cell.outputs = [_error("NotRun", f"not run: {run.ended}")]
+                cell.execution_count = None
+        self._end(run)
+        self._empty()
+        run.seconds = time.monotonic() - start
         return run
 
-    def _ask(self, task):
-        if self._worker is None:
-            self._start()
+    def _empty(self):
+        """Delete what a submission has written, whatever its rights, links and depth."""
+        place = str(self._writable)
+        for command in (
+            ["chmod", "-R", "u+rwx", place],
+            ["find", place, "-mindepth", "1", "-delete"],
+        ):
+            subprocess.run(command, stderr=subprocess.DEVNULL)
+
+    def _run_cell(self, cell, answers, run):
+        is_check = utils.is_grade(cell) and not utils.is_solution(cell)
+        shown, _, hidden = cell.source.partition(HIDDEN_TESTS)
+        there = answers.ask({"run": shown if is_check else cell.source})
+        if not is_check:
+            return _outputs(there.get("outputs"), _name(cell))
+        names = {"__name__": "check", "__answers__": answers.names()}
+        wrong = _check(shown, names)
+        if wrong and not there.get("failed"):
+            run.disagree.append(_name(cell))
+        if not wrong:
+            wrong = _check(hidden, names, " The example was right; this is another one.")
+        return wrong
+
+    def _end(self, run):
+        """Let the worker end the submission's processes; enter how its own had ended."""
         try:
-            self._worker.stdin.write(json.dumps(task) + "\n")
-            self._worker.stdin.flush()
-            answer = self._worker.stdout.readline()
+            self._control.sendall(b"s")
+            self._control.settimeout(20)
+            data = self._control.recv(4096)
+            self._control.settimeout(None)
         except OSError:
-            answer = ""
-        if not answer:  # a notebook ended the worker as well: the next one gets a new worker
+            data = b""
+        if not data:
             self._worker.kill()
-            self._worker.wait()
-            self._worker = None
-            return {"ended": "crashed (it ended the grading process)"}
-        return json.loads(answer)
+            self._stop()
+            return
+        code = json.loads(data)["code"]
+        if run.ended.startswith("crashed") and code is not None:
+            run.ended += f", exit status {code}"
 
 
-def _not_run(run, place, outputs):
-    first = place == len(outputs)
-    what = f"{'this cell ended the run' if first else 'not run'}: {run.ended}"
-    return {"output_type": "error", "ename": "NotRun", "evalue": what, "traceback": [what]}
+class Answers:
+    """What the submission's process gives when it is asked, until a moment on the clock."""
+
+    def __init__(self, channel: Channel, until: float):
+        self._channel, self._until = channel, until
+
+    def ask(self, request: dict, functions=()) -> dict:
+        """The answer to a request; meanwhile functions that were sent along may be called.
+
+        Raises:
+            Ended: it has crashed, or what it sent is no answer to the question.
+            TimeoutError: too late.
+        """
+        mark = secrets.token_hex(8)  # so that nothing can be answered before it is asked
+        self._send(request | {"id": mark})
+        while True:
+            answer = self._channel.receive(self._until)
+            if answer.get("id") != mark:
+                raise Ended("an answer that nobody had asked for")
+            if "function" not in answer:
+                return answer
+            self._send(_called(functions, answer))
+
+    def _send(self, message):
+        self._channel.socket.settimeout(max(self._until - time.monotonic(), 0.001))
+        self._channel.send(message)
+
+    def names(self) -> dict:
+        """{name: something to call, or an object of an empty class} of the notebook's names."""
+        found = self.ask({"names": True}).get("names")
+        try:
+            return {
+                name: self._function(name) if callable_ is True else type(str(kind), (), {})()
+                for name, (kind, callable_) in found.items()
+            }
+        except (AttributeError, TypeError, ValueError):
+            raise Ended("names that cannot be read") from None
+
+    def _function(self, name):
+        def function(*arguments):
+            functions = []
+            request = {"call": name, "arguments": encode(arguments, functions)}
+            answer = self.ask(request, functions)
+            if "hint" in answer:
+                raise hints.Hint(clean(answer["hint"]))
+            try:
+                return decode(answer["result"])
+            except (KeyError, ValueError, TypeError, RecursionError, MemoryError):
+                raise Ended("a result that is no plain value") from None
+
+        return function
+
+
+def _name(cell) -> str:
+    return cell.metadata.get("nbgrader", {}).get("grade_id") or cell.get("id", "an added cell")
+
+
+def _called(functions, request):
+    """The answer to a submission that calls a function which the check gave it."""
+    try:
+        arguments, keywords = decode(request["arguments"])
+        function = functions[int(request["function"])]
+        if sum(np.asarray(a).size for a in (*arguments, *keywords.values())) > LARGEST_CALL:
+            raise ValueError(f"its arguments have more than {LARGEST_CALL:,} entries")
+        return {"result": encode(function(*arguments, **keywords))}
+    except Exception as error:
+        return {"error": clean(f"{error}")}
+
+
+def _check(code: str, names: dict, remark: str = "") -> list[NotebookNode]:
+    """Run a part of a check here; an error as an output if it does not pass."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exec(compile(code, "check", "exec"), names)
+    except hints.Hint as hint:
+        return [_error("Hint", clean(f"{hint}{remark}"))]
+    except (Ended, TimeoutError):
+        raise
+    except Exception as error:
+        return [_error(type(error).__name__, clean(error))]
+    return []
+
+
+def clean(text) -> str:
+    """Text from a submission, which may hold half a character and be of any length."""
+    return str(text)[:TEXT_LIMIT].encode("utf-8", "replace").decode()
+
+
+def _error(name, text):
+    return v4.new_output("error", ename=name, evalue=text, traceback=[f"{name}: {text}"])
+
+
+def _outputs(found, where):
+    """Outputs from what a submission's process says: text alone, in the notebook format."""
+    outputs = []
+    for output in found if isinstance(found, list) else []:
+        kind = output.get("output_type") if isinstance(output, dict) else None
+        text = clean(output.get("text", "")) if kind else ""
+        if kind == "error":
+            name = clean(output.get("ename", ""))[:100]
+            name = name if name.isidentifier() or not name else "Error"
+            said = clean(output.get("evalue", ""))
+            outputs.append(v4.new_output("error", ename=name, evalue=said, traceback=[text]))
+        elif kind == "stream":
+            name = "stderr" if output.get("name") == "stderr" else "stdout"
+            outputs.append(v4.new_output("stream", name=name, text=text))
+        elif kind == "execute_result":
+            outputs.append(v4.new_output("display_data", data={"text/plain": text}))
+    return outputs

@@ -1,11 +1,11 @@
-"""Runs notebooks, each in a process of its own, under limits: ``-m tools.grading.worker``.
+"""Runs submissions, each in a process of its own, under limits: ``-m tools.grading.worker``.
 
-This process imports what the assignments import, once, and then forks a child for every notebook
-that it is told to run, a line of JSON each on standard input. So a run starts in milliseconds, and
-whatever a notebook does to its process is gone with it. For a notebook the child's answer is a file
-with a line of JSON a cell, written as each cell ends: what a crash comes after is not lost.
+This process imports what the assignments import, once, and then forks a child for every submission.
+So a run starts in milliseconds, and whatever a submission does to its process is gone with it. The
+child does what the grader (`tools.grading.runner`) asks for over a socket: run a cell, call a
+function, list the names. No right answer is ever here: the grader's process compares the results.
 
-Unix only. The parent is `tools.grading.runner`.
+Unix only. It is started in a copy of this package that holds nothing but what is needed here.
 """
 
 import ctypes
@@ -13,19 +13,19 @@ import json
 import os
 import resource
 import signal
+import socket
 import sys
 import time
-import traceback
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tools.grading.plain import Channel, Ended, decode, encode
+
 TEXT_LIMIT = 20_000  # characters kept of the output of one cell
-WATCHED = ("builtins", "math", "copy", "numpy", "numpy.linalg", "torch", "torch.nn.functional")
-OWN = ("helpers.hints", "helpers.cells")
+RINGS = (signal.SIGALRM, signal.SIGPROF)
 
 
 class TimeLimit(BaseException):
-    """A cell took too long. Not an Exception, so that `except Exception` does not swallow it."""
+    """Something took too long. Not an Exception, so that `except Exception` does not swallow it."""
 
     def _render_traceback_(self):
         return [f"Stopped: {self}"]
@@ -72,8 +72,7 @@ def make_shell():
 
         def write_format_data(self, format_dict, md_dict=None):
             text = format_dict.get("text/plain", "")[:TEXT_LIMIT]
-            result = {"output_type": "execute_result", "metadata": {}, "data": {"text/plain": text}}
-            self.shell.collected.append(result | {"execution_count": self.shell.execution_count})
+            self.shell.collected.append({"output_type": "execute_result", "text": text})
 
         def finish_displayhook(self):
             pass
@@ -83,18 +82,7 @@ def make_shell():
 
         def _showtraceback(self, etype, evalue, stb):
             lines = stb if isinstance(stb, list) else [str(stb)]
-            try:
-                said = str(evalue)
-            except Exception:
-                said = "an exception that cannot be printed"
-            self.collected.append(
-                {
-                    "output_type": "error",
-                    "ename": etype.__name__,
-                    "evalue": said[:TEXT_LIMIT],
-                    "traceback": ["\n".join(lines)[:TEXT_LIMIT]],
-                }
-            )
+            self.collected.append(as_error(evalue, "\n".join(lines)))
 
     config = Config()
     config.HistoryManager.enabled = False
@@ -105,80 +93,148 @@ def make_shell():
     return shell
 
 
-def snapshot():
-    """What the watched modules hold now, and a function that puts it back.
+def as_error(error, text=None):
+    try:
+        said = str(error)[:TEXT_LIMIT]
+    except Exception:
+        said = "an exception that cannot be printed"
+    name = type(error).__name__
+    text = f"{name}: {said}" if text is None else text[:TEXT_LIMIT]
+    return {"output_type": "error", "ename": name, "evalue": said, "text": text}
 
-    The function returns the names that had been replaced. It is called before every check, so that
-    a notebook which sets `np.allclose` to something kind is checked with the real one.
+
+class Limit:
+    """A context in which code may use so much processor time, and six times as much by the clock.
+
+    Processor time, so that a busy machine costs nobody points; the clock for what sleeps.
     """
-    kept = {
-        sys.modules[name]: {
-            key: value
-            for key, value in vars(sys.modules[name]).items()
-            if not key.startswith("_" if name not in OWN else "__")
-        }
-        for name in (*WATCHED, *OWN)
-        if name in sys.modules
-    }
 
-    def put_back():
-        replaced = []
-        for module, names in kept.items():
-            for key, value in names.items():
-                if vars(module).get(key) is not value:
-                    setattr(module, key, value)
-                    replaced.append(f"{module.__name__}.{key}")
-        return replaced
+    def __init__(self, seconds, what):
+        self.seconds, self.what, self.over = seconds, what, False
 
-    return put_back
+    def __enter__(self):
+        for ring in RINGS:
+            signal.signal(ring, self.too_long)
+        self.set(self.seconds)
 
+    def __exit__(self, *_):
+        self.over = True
+        self.set(0)
+        for ring in RINGS:
+            signal.signal(ring, signal.SIG_IGN)
 
-def set_timers(seconds):
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    signal.setitimer(signal.ITIMER_REAL, 6 * seconds)
+    def set(self, seconds):
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        signal.setitimer(signal.ITIMER_REAL, 6 * seconds)
+
+    def too_long(self, *_):
+        if self.over:
+            return
+        self.set(1)  # again, should the code swallow this one
+        raise TimeLimit(
+            f"{self.what} ran longer than {self.seconds:g} s. Is there an endless loop?"
+        )
 
 
 def run_cell(shell, code, seconds):
-    """The outputs of one cell, in the notebook format.
-
-    The limit counts processor time, so that a busy machine costs nobody points; a cell that sleeps
-    is stopped after six times as long.
-    """
-
-    def too_long(*_):
-        set_timers(1)  # again, should the code swallow this one
-        raise TimeLimit(f"this cell ran longer than {seconds:g} s. Is there an endless loop?")
-
+    """What one cell gave, and whether it failed: by its result, whatever was shown."""
     out, err = Capped(), Capped()
-    shell.collected = []
+    shell.collected, failed = [], True
     usual = sys.stdout, sys.stderr
-    for ring in (signal.SIGALRM, signal.SIGPROF):
-        signal.signal(ring, too_long)
     try:
-        sys.stdout, sys.stderr = out, err
-        set_timers(seconds)
-        shell.run_cell(code, store_history=True)
+        with Limit(seconds, "this cell"):
+            sys.stdout, sys.stderr = out, err
+            result = shell.run_cell(code, store_history=True)
+            error = result.error_before_exec or result.error_in_exec
+            failed = error is not None
+            if failed and not any(o["output_type"] == "error" for o in shell.collected):
+                shell.collected.append(as_error(error))
     except BaseException as error:  # the alarm can ring outside the student's code
-        message = f"{type(error).__name__}: {error}"
-        shell.collected.append(
-            {
-                "output_type": "error",
-                "ename": type(error).__name__,
-                "evalue": str(error),
-                "traceback": [message],
-            }
-        )
+        shell.collected.append(as_error(error))
     finally:
-        for ring in (signal.SIGALRM, signal.SIGPROF):
-            signal.signal(ring, signal.SIG_IGN)
-        set_timers(0)
         sys.stdout, sys.stderr = usual
     streams = [
         {"output_type": "stream", "name": name, "text": stream.text()}
         for name, stream in (("stdout", out), ("stderr", err))
         if stream.size
     ]
-    return [*streams, *shell.collected]
+    return {"outputs": [*streams, *shell.collected[:100]], "failed": failed}
+
+
+def call(channel, request, names, seconds):
+    """Call one of the notebook's functions; functions among the arguments stay with the grader."""
+    from helpers import hints
+
+    def stub(number):
+        def function(*arguments, **keywords):
+            given = encode([arguments, keywords])
+            try:  # the time limit must not cut a message in two
+                signal.pthread_sigmask(signal.SIG_BLOCK, RINGS)
+                channel.send({"id": request["id"], "function": number, "arguments": given})
+                answer = channel.receive()
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, RINGS)
+            if "error" in answer:
+                raise ValueError(answer["error"])
+            return decode(answer["result"])
+
+        return function
+
+    arguments = decode(request["arguments"], stub)
+    usual = sys.stdout
+    try:
+        with Limit(seconds, f"`{request['call']}`"):
+            sys.stdout = Capped()
+            found = hints.call_named(request["call"], names[request["call"]], arguments)
+            return {"result": encode(found)}
+    except (ValueError, RecursionError, MemoryError) as error:
+        return {"hint": f"`{request['call']}` returned what cannot be compared: {error}"}
+    except BaseException as error:  # hints, and the time limit
+        return {"hint": str(error)[:TEXT_LIMIT]}
+    finally:
+        sys.stdout = usual
+
+
+def names_in(shell):
+    """{name: [its type's name, whether it can be called]} of what the notebook has defined."""
+    return {
+        name: [type(value).__name__, callable(value)]
+        for name, value in list(shell.user_ns.items())[:2000]
+        if name[:1] != "_" and name not in shell.user_ns_hidden
+    }
+
+
+def child(connection, task, shell):
+    """Do what the grader asks for until it hangs up."""
+    os.setsid()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)
+    os.chdir(task["folder"])
+    os.environ.update(HOME=task["folder"], TMPDIR=task["folder"])
+    if task["memory"] and sys.platform.startswith("linux"):
+        limit = used_memory() + int(task["memory"])
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000_000, 100_000_000))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    channel = Channel(connection)
+    while True:
+        try:
+            request = channel.receive()
+        except Ended:
+            return
+        if "run" in request:
+            answer = run_cell(shell, request["run"], task["cell_seconds"])
+        elif "call" in request:
+            answer = call(channel, request, shell.user_ns, task["cell_seconds"])
+        elif "names" in request:
+            answer = {"names": names_in(shell)}
+        else:  # a function's result that comes after the time limit of the call
+            continue
+        try:
+            channel.send(answer | {"id": request["id"]})
+        except ValueError as error:
+            channel.send({"hint": f"the result is {error}", "id": request["id"]})
 
 
 def used_memory():
@@ -190,28 +246,14 @@ def used_memory():
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def child(task, shell):
-    """Run one notebook and write what its cells gave. Does not return."""
-    os.setsid()
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(nothing, stream)
-    os.chdir(task["folder"])
-    with open(task["results"], "w", encoding="utf-8") as results:
-        if task["memory"] and sys.platform.startswith("linux"):
-            limit = used_memory() + int(task["memory"])
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000_000, 100_000_000))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        put_back = snapshot()
-        for cell in task["cells"]:
-            replaced = put_back() if cell["check"] else []
-            outputs = run_cell(shell, cell["source"], task["cell_seconds"])
-            results.write(json.dumps({"outputs": outputs, "replaced": replaced}) + "\n")
-            results.flush()
-
-
 # ---- in the parent -------------------------------------------------------------------------------
+
+
+def closed_to_others(closed):
+    """Whether other processes, such as a submission, may not look into or change this one."""
+    if sys.platform.startswith("linux"):
+        set_dumpable = 4
+        ctypes.CDLL(None).prctl(set_dumpable, int(not closed), 0, 0, 0)
 
 
 def adopt_orphans():
@@ -243,38 +285,32 @@ def end_all_children():
                 break
 
 
-def supervise(task, shell):
-    """Fork, wait, and say how it ended: "done", "too long" or "crashed (...)"."""
-    start = time.monotonic()
+def serve(control, connection, task, shell):
+    """Fork, wait until the grader says stop, end what is left; how the child had ended, or None."""
     pid = os.fork()
     if pid == 0:
+        status = 70
         try:
-            child(task, shell)
-        except BaseException:
-            try:
-                Path(task["results"] + ".error").write_text(traceback.format_exc())
-            except OSError:
-                pass
-            os._exit(70)
-        os._exit(0)
-    ended = None
-    while ended is None:
+            control.close()
+            closed_to_others(False)
+            child(connection, task, shell)
+            status = 0
+        finally:
+            os._exit(status)
+    connection.close()
+    control.recv(1)
+    code = None
+    for _ in range(20):  # a process that is about to end may still say how
         found, status = os.waitpid(pid, os.WNOHANG)
         if found:
             code = os.waitstatus_to_exitcode(status)
-            ended = "done" if code == 0 else f"crashed ({code})"
-        elif time.monotonic() - start > task["seconds"]:
-            ended = "too long"
-            os.killpg(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-        else:
-            time.sleep(0.01)
+            break
+        time.sleep(0.01)
     end_all_children()
-    return {"ended": ended, "seconds": time.monotonic() - start}
+    return code
 
 
 def main():
-    sys.path.insert(0, str(ROOT))
     os.environ.update(MPLBACKEND="Agg", TQDM_DISABLE="1")
     import torch
 
@@ -290,9 +326,16 @@ def main():
 
     shell = make_shell()
     adopt_orphans()
-    print(json.dumps({"ready": True}), flush=True)
-    for line in sys.stdin:
-        print(json.dumps(supervise(json.loads(line), shell)), flush=True)
+    closed_to_others(True)
+    control = socket.socket(fileno=os.dup(0))
+    control.sendall(json.dumps({"sees": os.path.exists(sys.argv[1])}).encode())
+    while True:
+        data, handles, _, _ = socket.recv_fds(control, 65536, 1)
+        if not data:
+            return
+        connection = socket.socket(fileno=handles[0])
+        code = serve(control, connection, json.loads(data), shell)
+        control.sendall(json.dumps({"code": code}).encode())
 
 
 if __name__ == "__main__":
