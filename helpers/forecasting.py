@@ -138,8 +138,8 @@ def windows(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cut a series into windows, each with what comes right after it.
 
-    Every window has its targets, so the last one ends `horizon` steps before the series does; what
-    forecasts beyond the end is `newest_window`.
+    Every window has its targets, so the last one ends `horizon` steps before the series does;
+    `helpers.own` forecasts beyond the end.
 
     Args:
         series: (steps,) or (steps, features).
@@ -167,16 +167,6 @@ def windows(
     now = np.arange(length - 1, steps - horizon)  # (N,)
     inputs = values[now[:, None] + np.arange(1 - length, 1)]  # (N, length, features)
     return inputs, goal[now[:, None] + np.arange(1, horizon + 1)], now
-
-
-def newest_window(series: ArrayLike, length: int) -> np.ndarray:
-    """The last steps of a series, (1, length, features): the input for a forecast of tomorrow.
-
-    It is the last window that `windows` would cut if tomorrow's value were there, and refuses the
-    same, but for a series of exactly `length` steps.
-    """
-    length = _whole("length", length, 1)
-    return _features(series, length)[None, -length:]
 
 
 def _features(series: ArrayLike, minimum: int) -> np.ndarray:

@@ -317,15 +317,13 @@ class Forecaster:
         return stride
 
     def _best_season(self, inputs, origins, measured) -> int:
-        step = np.arange(1, self.steps + 1)
-        sizes = {}
-        for self.season in self.seasons:
+        seen = measured[origins[:, None] + np.arange(1, self.steps + 1)]
+        squares = {}
+        for season in self.seasons:
+            self.season = season
             window = self._cut(inputs, origins)
-            squared = ((window["goal"] - window["base"]).numpy() ** 2)[
-                measured[origins[:, None] + step]
-            ]
-            sizes[self.season] = squared.mean()
-        return min(sizes, key=sizes.get)
+            squares[season] = ((window["goal"] - window["base"]).numpy() ** 2)[seen].mean()
+        return min(squares, key=squares.get)
 
     def _choose(self, errors: dict[str, list[np.ndarray]], block: float) -> None:
         squares = {method: np.concatenate(parts) ** 2 for method, parts in errors.items()}
@@ -467,11 +465,12 @@ class Forecaster:
             ) from None
         if settings.get("format") != FORMAT:
             raise ValueError(
-                f"expected a folder of format {FORMAT}, got {settings.get('format')}: fit and save anew"
+                f"expected format {FORMAT}, got {settings.get('format')}: fit and save anew"
             )
         if _digest(settings, content) != digest:
             raise ValueError(
-                f"expected settings.json and {name} in {folder} as they were saved, got changed ones"
+                f"expected settings.json and {name} in {folder} as they were saved, got "
+                "changed ones"
             )
         found = cls(settings["steps"])
         for key in SAVED:

@@ -1,4 +1,4 @@
-"""helpers.reading: any usual file gives the same table; what is ambiguous is refused in a sentence."""
+"""helpers.reading: any usual file gives the same table; what is ambiguous is refused."""
 
 import numpy as np
 import pandas as pd
@@ -167,28 +167,39 @@ def test_a_frame_instead_of_a_file():
         read_series(frame.reset_index(drop=True), "sales")
 
 
+DAYS = [f"2024-01-0{k}" for k in range(1, 10)]
+
+
+def rows(times, values, separator=","):
+    lines = [f"{t}{separator}{v}" for t, v in zip(times, values, strict=False)]
+    return "\n".join([f"time{separator}sales", *lines, ""])
+
+
 @pytest.mark.parametrize(
     "text, what",
     [
         ("", "names in the first line"),
-        ("a,b\n1,2\n3,4\n", "column of dates such as .*, got the columns a, b and 2 rows"),
-        ("time,sales\n", "column of dates .* 0 rows"),
+        ("a,b\n1,2\n3,4\n", r"column of dates such as .*, got the columns a, b and 2 rows"),
+        ("time,sales\n", r"column of dates .* 0 rows"),
         ("time,other\n2024-01-01,2\n", "target among other, got 'sales'"),
-        ("time,sales\n2024-01-01,1\n2024-01-02,many\n", "numbers in column 'sales', got 'many' in row 2"),
-        ("time,sales\n2024-01-01,1\n2024-01-02,2\n2024-01-03,3\nTotal,6\n", "'time', got 'Total' in row 4"),
-        ("time,sales\n2024-01-01,1\n2024-01-02,2,3\n2024-01-03,3\n", "as many cells in each row"),
-        ("time,sales\n2024-01-01,1\n2024-01-01,2\n2024-01-02,2\n", "one row per time, got 1 more, the first for 2024-01-01"),
-        ("time,sales\n2024-01-01,1\n2024-01-02,2\n", "at least 3 rows .* got 2"),
-        ("time,sales\n2024-01-01,5\n2024-01-02,5\n2024-01-03,5\n", "vary in 'sales', got 1 different"),
-        ("time,sales\n2024-01-01,\n2024-01-02,\n2024-01-03,\n", "vary in 'sales', got 0 different"),
-        ("time,sales\n2024-01-01,1\n2024-01-02,\n2024-01-03,\n2024-01-04,2\n", "four of five rows, got 2 of 4"),
-        ("time,sales\n2024-01-01,1\n2024-01-02,3\n2024-01-03,4\n2024-01-09,2\n", "four of five days, got 4 of 9"),
-        ("time,sales\n2024-01-01 00:00,1\n2024-01-01 01:00,3\n2024-01-01 02:13,4\n2024-01-01 03:13,2\n", "gaps of 0 days 01:00:00 and of 0 days 01:13:00"),
-        ("time;sales\n2024-01-01;1.234\n2024-01-02;2.345\n2024-01-03;3.456\n", "clear decimal mark, got '1.234'"),
-        ("time;sales\n2024-01-01;1,5\n2024-01-02;2.5\n2024-01-03;3,5\n", "one decimal mark in all numbers, got '1,5' and '2.5'"),
-        ("time,sales\n01/02/2024,1\n02/03/2024,2\n", "read in one way in column 'time', got '01/02/2024'"),
+        (rows(DAYS, [1, "many"]), "numbers in column 'sales', got 'many' in row 2"),
+        (rows([*DAYS[:3], "Total"], [1, 2, 3, 6]), "column 'time', got 'Total' in row 4"),
+        (rows(DAYS, ["1", "2,3", "4"]), "as many cells in each row"),
+        (rows([DAYS[0], *DAYS], [1, 2, 3, 4]), "one row per time, got 1 more, .* 2024-01-01"),
+        (rows(DAYS, [1, 2]), r"at least 3 rows .* got 2"),
+        (rows(DAYS, [5, 5, 5]), "vary in 'sales', got 1 different"),
+        (rows(DAYS, ["", "", ""]), "vary in 'sales', got 0 different"),
+        (rows(DAYS, [1, "", "", 2]), "four of five rows, got 2 of 4"),
+        (rows([*DAYS[:3], DAYS[8]], [1, 2, 3, 4]), "four of five days, got 4 of 9"),
+        (
+            rows([f"2024-01-01 {t}" for t in ("00:00", "01:00", "02:13", "03:13")], [1, 2, 3, 4]),
+            "fixed step apart, got gaps of 0 days 01:00:00 and of 0 days 01:13:00",
+        ),
+        (rows(DAYS, ["1.234", "2.345", "3.456"], ";"), "clear decimal mark, got '1.234'"),
+        (rows(DAYS, ["1,5", "2.5", "3,5"], ";"), "one decimal mark .*, got '1,5' and '2.5'"),
+        (rows(["01/02/2024", "02/03/2024"], [1, 2]), "in one way in column 'time', got '01/02/"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_said_in_a_sentence(read, text, what):
     with pytest.raises(ValueError, match=what) as found:
         read(text)
@@ -196,7 +207,7 @@ def test_what_is_wrong_is_said_in_a_sentence(read, text, what):
 
 
 def test_no_file():
-    with pytest.raises(FileNotFoundError, match="expected a CSV file, got none at nowhere.csv"):
+    with pytest.raises(FileNotFoundError, match=r"a CSV file, got none at nowhere\.csv"):
         read_series("nowhere.csv", "sales")
 
 
