@@ -333,20 +333,39 @@ def error_ratio(
         ValueError: also fewer than two blocks, or a baseline that is right on every day of some
             sample, beside which there is no ratio.
     """
-    minimum = 2 * _whole("block", block, 1)
+    _whole("block", block, 1)
     actual, forecast, baseline = _aligned(
-        minimum, actual=actual, forecast=forecast, baseline=baseline
+        2 * block, actual=actual, forecast=forecast, baseline=baseline
     )
     ours, theirs = (actual - forecast) ** 2, (actual - baseline) ** 2
-    drawn = _blocks(actual.size, block, 2000, seed)
+    return Interval(*np.sqrt(loss_ratio(ours, theirs, block=block, seed=seed)))
+
+
+def loss_ratio(ours: ArrayLike, theirs: ArrayLike, *, block: int = 22, seed: int = 0) -> Interval:
+    """Mean loss of a forecast over that of a baseline on the same days, with its interval.
+
+    As `error_ratio`, for any loss: squared error without the root, pinball loss.
+
+    Args:
+        ours: (n,) the forecast's loss day by day, 0 or more.
+        theirs: (n,) the baseline's.
+        block, seed: see `error_ratio`.
+
+    Raises:
+        ValueError: also a loss below 0, fewer than two blocks, or a baseline that is right on every
+            day of some sample.
+    """
+    ours, theirs = _aligned(2 * _whole("block", block, 1), ours=ours, theirs=theirs)
+    if (lowest := min(ours.min(), theirs.min())) < 0:
+        raise ValueError(f"expected losses of 0 or more, got {lowest:.3g}")
+    drawn = _blocks(ours.size, block, 2000, seed)
     if not theirs[drawn].any(axis=1).all():
         raise ValueError(
             "expected a baseline with an error in every sample of the bootstrap, got one that is "
             f"right on {(theirs == 0).sum()} of {theirs.size} days"
         )
-    ratios = np.sqrt(ours[drawn].mean(1) / theirs[drawn].mean(1))
-    low, high = np.quantile(ratios, [0.025, 0.975])
-    return Interval(float(np.sqrt(ours.mean() / theirs.mean())), float(low), float(high))
+    low, high = np.quantile(ours[drawn].mean(1) / theirs[drawn].mean(1), [0.025, 0.975])
+    return Interval(float(ours.mean() / theirs.mean()), float(low), float(high))
 
 
 class DieboldMariano(NamedTuple):
