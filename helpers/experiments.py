@@ -27,7 +27,7 @@ import torch
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from helpers import cells, tasks
+from helpers import cells, forecast_tables, tasks
 
 TABLES = Path(__file__).resolve().parent / "tables"
 TASKS = {"latch": tasks.latch, "adding": tasks.adding}
@@ -212,6 +212,7 @@ MEMORY_SETTINGS = {
 }
 # Behind each table: the settings of every row; one row's settings -> its results; what all share.
 EXPERIMENTS = {"memory": (memory_plan, memory_row, MEMORY_SETTINGS)}
+EXPERIMENTS |= forecast_tables.EXPERIMENTS
 
 
 def write_table(name: str, folder: Path = TABLES) -> None:
@@ -242,13 +243,15 @@ def write_table(name: str, folder: Path = TABLES) -> None:
         if begun != header:
             raise ValueError(f"{partial} has rows of another plan, setting or version: delete it")
         results = [json.loads(line) for line in lines]
+    checkpoint = folder / f"{name}.checkpoint"  # for rows that follow from one another
+    more = {"checkpoint": checkpoint} if name in forecast_tables.CHECKPOINTED else {}
     torch.set_num_threads(1)
     with threadpool_limits(1), partial.open("ab") as file:  # NumPy's threads are not torch's
         file.truncate(len(kept))
         if not kept:
             file.write(header.encode() + b"\n")
         for row in tqdm(plan[len(results) :], name, initial=len(results), total=len(plan)):
-            results.append(row | run(**row))
+            results.append(row | run(**row, **more))
             file.write(json.dumps(results[-1]).encode() + b"\n")
             file.flush()
     about = {
@@ -260,6 +263,7 @@ def write_table(name: str, folder: Path = TABLES) -> None:
     text = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
     (folder / f"{name}.json").write_text(text, encoding="utf-8", newline="\n")
     partial.unlink()
+    checkpoint.unlink(missing_ok=True)
 
 
 def main(arguments: list[str] | None = None) -> None:
