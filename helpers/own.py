@@ -78,8 +78,9 @@ class Forecaster:
         known: the columns that are known ahead.
         season: how many steps back the seasonal naive forecast looks; 1 is the last value.
         chosen: "seasonal naive", "linear" or "GRU".
-        verdict: which method to use and why, in a sentence.
+        verdict: which method to use, why, and what the band held, in plain sentences.
         coverage: see above.
+        errors: per method and part the walk-forward errors, (forecasts, steps); only after `fit`.
     """
 
     def __init__(self, steps: int, *, seed: int = 0):
@@ -382,6 +383,9 @@ class Forecaster:
         low, high = _edges(band, phases[-1])
         inside = (late >= low) & (late <= high)
         self.coverage = float(inside[~np.isnan(late)].mean())
+        self.verdict += (
+            f" A {BAND:.0%} band made before the last part held {self.coverage:.0%} of its values."
+        )
 
     def forecast(self, table: pd.DataFrame) -> pd.DataFrame:
         """The steps that follow the table's last target: forecast, and the band's low and high.
