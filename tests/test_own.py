@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from helpers import data, own
-from helpers.own import Forecaster, read_series
+from helpers.own import Forecaster
 
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "05_stock_forecasting.ipynb"
 
