@@ -362,9 +362,9 @@ def load_prices(
         start, end (str or date): First day, and the day after the last (so as yfinance has it). Of
             a time, with or without a time zone, its own calendar day counts.
         live (bool): False reads the committed snapshot (20 companies, 1990-01-02 to 2022-12-28).
-            True asks Yahoo through yfinance, for 20 seconds at most, and falls back to the snapshot
-            with a printed line that says why. Prices asked for later differ by a factor: adjusting
-            looks back from the day of asking.
+            True asks Yahoo through yfinance, for 20 seconds at most, and falls back to the
+            snapshot, as far as that goes, with a printed line that says why. Prices asked for later
+            differ by a factor: adjusting looks back from the day of asking.
 
     Returns:
         DataFrame: Index `date` (trading days), a float column per ticker. `frame.attrs["source"]`
@@ -394,6 +394,9 @@ def load_prices(
         )
     earliest = pd.Timestamp(snapshot.index[0].year, 1, 1)  # the year begins with a holiday
     latest = snapshot.index[-1] + pd.Timedelta(days=1)
+    if live and first < latest < after:
+        print(f"the snapshot ends on {snapshot.index[-1]:%Y-%m-%d}")
+        after = latest
     if first < earliest or after > latest:
         raise ValueError(
             f"the snapshot covers start >= {earliest:%Y-%m-%d} and end <= {latest:%Y-%m-%d}, got "

@@ -78,8 +78,9 @@ class Forecaster:
         known: the columns that are known ahead.
         season: how many steps back the seasonal naive forecast looks; 1 is the last value.
         chosen: "seasonal naive", "linear" or "GRU".
-        verdict: which method to use and why, in a sentence.
+        verdict: which method to use, why, and what the band held, in plain sentences.
         coverage: see above.
+        errors: per method and part the walk-forward errors, (forecasts, steps); only after `fit`.
     """
 
     def __init__(self, steps: int, *, seed: int = 0):
@@ -125,7 +126,9 @@ class Forecaster:
         return values, measured, _calendar(index, self.step, self.yearly), index
 
     def windows(self, table: pd.DataFrame) -> dict[str, torch.Tensor]:
-        """The windows that a fitted Forecaster has learned from, in units of each column's spread.
+        """The windows that a fitted Forecaster learned from, in units of each column's spread.
+
+        Of a long series, the last 10,000.
 
         Returns:
             past (N, T, I): the last T steps of all columns and the calendar. ahead (N, K, J): for
@@ -134,7 +137,7 @@ class Forecaster:
         """
         values, _, calendar, _ = self._arrays(table)
         inputs = self._inputs(values, calendar, self.scaling)
-        return self._cut(inputs, np.arange(self.first, len(values) - 2 * self.steps))
+        return self._cut(inputs, np.arange(self.first, len(values) - 2 * self.steps)[-10_000:])
 
     def _inputs(self, values, calendar, scaling) -> tuple[torch.Tensor, torch.Tensor]:
         """For each row what the encoder reads there, and what is known of it in advance."""
@@ -162,13 +165,11 @@ class Forecaster:
     def _regressors(self, inputs, origins, index) -> np.ndarray:
         """(B, features): the last values, what is known ahead, the hour of which day it is."""
         window, now = self._cut(inputs, origins), index[origins]
-        known, columns = len(self.known), len(self.columns)
         which, count = _phase(now, self.step, self.cycle), self.cycle
         if length_of(self.step) < DAY and self.cycle <= 24:
             which, count = which + count * now.dayofweek.to_numpy(), 7 * count
-        ahead = window["ahead"][..., [*range(known), *range(-len(self.seasons), 0)]]
+        ahead = window["ahead"][..., [*range(len(self.known)), *range(-len(self.seasons), 0)]]
         parts = [window["past"][:, :, 0], window["past"][:, -1, 1:], ahead.flatten(1)]
-        assert columns <= window["past"].shape[-1]
         return np.hstack([*(part.numpy() for part in parts), np.eye(count)[which]])
 
     def _fit_method(self, method, inputs, measured, origins, index, start) -> dict:
@@ -177,7 +178,7 @@ class Forecaster:
         The GRU goes on from the weights `start`, where it has some from an earlier fit.
         """
         if method == LINEAR:
-            origins = origins[:: -(-len(origins) // 6000)]
+            origins = _thin(origins, 6000)
             window = self._cut(inputs, origins)
             ridge = RidgeCV(np.logspace(-1, 4, 6))
             ridge.fit(
@@ -211,7 +212,7 @@ class Forecaster:
         training.fit(
             net,
             DataLoader(rows, BATCH, sampler=draw),
-            DataLoader(torch.as_tensor(keep[:: -(-last // 512)]), 512),
+            DataLoader(torch.as_tensor(_thin(keep, 512)), 512),
             loss=loss,
             optimizer=optimizer,
             epochs=epochs,
@@ -253,7 +254,7 @@ class Forecaster:
         self._plan(table)
         values, measured, calendar, index = self._arrays(table)
         n = len(values) - self.steps
-        part = max(int(SHARE * n), self.steps + 5)
+        part = self._part(n)
         errors, phases = {method: [] for method in METHODS}, []
         weights = dict.fromkeys(METHODS)
         for start in range(n - PARTS * part, n - part + 1, part):
@@ -280,12 +281,10 @@ class Forecaster:
         self._test_band(errors[self.chosen], phases)
         self.positive = bool(values[:n, 0].min() >= 0)
         self.scaling = _scaling(values[:n])
-        inputs, origins = (
-            self._inputs(values, calendar, self.scaling),
-            np.arange(self.first, n - self.steps),
-        )
+        inputs = self._inputs(values, calendar, self.scaling)
+        learn = np.arange(self.first, n - self.steps)
         self.weights = self._fit_method(
-            self.chosen, inputs, measured, origins, index, weights[self.chosen]
+            self.chosen, inputs, measured, learn, index, weights[self.chosen]
         )
         self.band = _band(np.concatenate(errors[self.chosen]), np.concatenate(phases), self.cycle)
         return self
@@ -301,13 +300,16 @@ class Forecaster:
         self.length = int(min(np.clip(2 * self.cycle, 12, 96), max(n // 6, 1)))
         self.first = max(self.length, *self.seasons) - 1
         self.yearly = bool(table.index[n - 1] - table.index[0] > 730 * DAY and self.step != "YS")
-        part = max(int(SHARE * n), self.steps + 5)
-        need = self.first + 2 * self.steps + LEAST + PARTS * part
+        need = self.first + 2 * self.steps + LEAST + PARTS * self._part(n)
         if n < need:
             raise ValueError(
                 f"expected at least {need} {named(self.step)} of {self.target} to forecast "
                 f"{self.steps} and to judge the forecasts, got {n}"
             )
+
+    def _part(self, n: int) -> int:
+        """Steps in a part of the walk-forward comparison."""
+        return max(int(SHARE * n), self.steps + 5)
 
     def _stride(self, count: int) -> int:
         """At most about 300 forecasts per part, from all hours (weekdays, months) alike."""
@@ -317,6 +319,7 @@ class Forecaster:
         return stride
 
     def _best_season(self, inputs, origins, measured) -> int:
+        origins = _thin(origins, 6000)
         seen = measured[origins[:, None] + np.arange(1, self.steps + 1)]
         squares = {}
         for season in self.seasons:
@@ -382,6 +385,9 @@ class Forecaster:
         low, high = _edges(band, phases[-1])
         inside = (late >= low) & (late <= high)
         self.coverage = float(inside[~np.isnan(late)].mean())
+        self.verdict += (
+            f" A {BAND:.0%} band made before the last part held {self.coverage:.0%} of its values."
+        )
 
     def forecast(self, table: pd.DataFrame) -> pd.DataFrame:
         """The steps that follow the table's last target: forecast, and the band's low and high.
@@ -490,6 +496,10 @@ def _replace(path: Path, content: bytes) -> None:
     part = path.with_suffix(".part")
     part.write_bytes(content)
     os.replace(part, path)
+
+
+def _thin(origins: np.ndarray, most: int) -> np.ndarray:
+    return origins[:: -(-len(origins) // most)]
 
 
 # --- Calendar, scale, band ------------------------------------------------------------------------
