@@ -570,13 +570,17 @@ def load_volume() -> pd.DataFrame:
 
 
 def _book_table(name: str) -> pd.DataFrame:
+    _fetch_book()
+    return pd.read_csv(cache_folder() / name)
+
+
+def _fetch_book() -> None:
     sources = {
         f"pip download {BOOK_WHEEL[0]}": _wheel(
             BOOK_WHEEL, lambda archive, file: archive.read(f"ISLP/data/{file}")
         )
     }
     cached("bicycles and trading volume", BOOK_FILES, sources)
-    return pd.read_csv(cache_folder() / name)
 
 
 # --- Encoders -------------------------------------------------------------------------------------
@@ -672,7 +676,7 @@ def check_files() -> list[tuple[str, bool, str]]:
 def fetch() -> list[str]:
     """Fetch what is missing; why it could not be had, one message per failure."""
     failures = []
-    for get in (load_reviews, load_imdb, lambda: _encoder_folder("minilm"), load_bikes):
+    for get in (load_reviews, load_imdb, lambda: _encoder_folder("minilm"), _fetch_book):
         try:
             get()
         except DataError as error:

@@ -13,6 +13,8 @@ one. Where the package lies in a folder that cannot be written to, ``--output`` 
   tasks that ask for memory, up to a lag of 500 steps. The cells are those of `helpers.cells`, whose
   passes are proved equal to PyTorch's in notebooks 2 and 3; so small, they train faster on a CPU
   than `nn.GRU`. PyTorch's Adam moves the weights.
+- **article**, **order**, **ranges**, **carbon**, **bikes**, **volume**, **band** (notebook 5):
+  see `helpers.forecast_tables`.
 """
 
 import argparse
