@@ -332,7 +332,8 @@ def section(path=NOTEBOOK):
 @pytest.mark.parametrize("form", ["daily with promotions", "monthly, newest first, decimal comma"])
 def test_the_section_runs_on_another_file(form, tmp_path, monkeypatch, capsys):
     data.load_bikes()  # the section's example; what it writes goes elsewhere
-    shutil.copy(data.cache_folder() / "Bikeshare.csv", tmp_path)
+    for name in data.BOOK_FILES:
+        shutil.copy(data.cache_folder() / name, tmp_path)
     monkeypatch.setenv(data.CACHE_VARIABLE, str(tmp_path))
     monkeypatch.chdir(tmp_path)
     if form.startswith("daily"):
