@@ -23,6 +23,7 @@ from sklearn.model_selection import TimeSeriesSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from statsmodels.datasets import co2
+from statsmodels.regression.quantile_regression import QuantReg
 from statsmodels.tsa.holtwinters import ExponentialSmoothing
 from statsmodels.tsa.statespace.sarimax import SARIMAX
 from torch import nn
@@ -794,6 +795,21 @@ def har_band(changes: pd.DataFrame, first: int, last: int) -> np.ndarray:
     return unit["AAPL"] * size[:, None] * quantiles
 
 
+def regression_band(changes: pd.DataFrame, first: int, last: int) -> np.ndarray:
+    """Both ends by linear quantile regression on all stocks: on the sizes that `har_band` has, and
+    on two numbers with a sign, yesterday's fall and the mean change of five days."""
+    unit = changes.iloc[:first].std()
+    scaled = changes / unit
+    past = [scaled * 0 + 1, *(scaled.abs().rolling(days).mean().shift(1) for days in (1, 5, 22))]
+    past += [fading_size(scaled), scaled.clip(upper=0).shift(1), scaled.rolling(5).mean().shift(1)]
+    inputs = np.stack(past, -1)  # (days, stocks, 7)
+    learn = slice(WARM_UP + 1, first)
+    x, y = inputs[learn].reshape(-1, len(past)), scaled.to_numpy()[learn].ravel()
+    asked = inputs[first:last, changes.columns.get_loc("AAPL")]
+    ends = [asked @ QuantReg(y, x).fit(q=level).params for level in BAND]
+    return unit["AAPL"] * np.stack(ends, -1)
+
+
 def garch_band(changes: pd.Series, first: int, last: int) -> np.ndarray:
     """As `ewma_band`, with the spread of a GARCH(1,1) in place of the fading size.
 
@@ -904,6 +920,7 @@ def band_forecast(method: str, seed: int = 0) -> np.ndarray:
         "fixed": lambda a, b: np.tile(np.quantile(apple[:a], BAND), (b - a, 1)),
         "EWMA": lambda a, b: ewma_band(apple, a, b),
         "HAR": lambda a, b: har_band(changes, a, b),
+        "quantile regression": lambda a, b: regression_band(changes, a, b),
         "GARCH": lambda a, b: garch_band(apple, a, b),
         "GRU": lambda a, b: band_network(changes, a, b, seed, on_ewma=False),
         "GRU on EWMA": lambda a, b: band_network(changes, a, b, seed),
@@ -911,12 +928,15 @@ def band_forecast(method: str, seed: int = 0) -> np.ndarray:
     return np.concatenate([make(a, b) for a, b in splits])
 
 
+BAND_RIVAL = "quantile regression"
+
+
 def band_row(method: str, seed: int) -> dict[str, str]:
-    """Pinball loss, its ratio to the HAR band's, and the share of days inside."""
+    """Pinball loss, its ratio to the rival's, and the share of days inside."""
     changes, splits = band_series()
     first = splits[0][0]
     came, band = changes["AAPL"].to_numpy()[first:], band_forecast(method, seed)
-    loss, theirs = (pinball(came[:, None], b) for b in (band, band_forecast("HAR")))
+    loss, theirs = (pinball(came[:, None], b) for b in (band, band_forecast(BAND_RIVAL)))
     row = {"pinball": f"{loss.mean():.4f}"}
     row |= ratio_columns(forecasting.loss_ratio(loss, theirs, block=22))
     month = changes["AAPL"].abs().rolling(22).mean().shift(1).to_numpy()[first:]
@@ -930,7 +950,8 @@ BAND_SETTINGS = {
     "stock": "AAPL, daily changes in percent, 2010 to 2020; three test parts of 554 days",
     "band": "low and high of the next day at levels 0.05 and 0.95",
     "pinball": "mean of both ends, in percent",
-    "ratio": "pinball loss over that of HAR, the strongest rival",
+    "ratio": f"pinball loss over that of {BAND_RIVAL}, the strongest rival",
+    BAND_RIVAL: "linear, on HAR's inputs, yesterday's fall and the mean change of five days",
     "interval": "95%, circular block bootstrap, blocks of 22 days",
     "EWMA": f"mean size that fades by {FADE:.0%} per day, times quantiles of the training part",
     "HAR": "a size regressed on those of the 1, 5, 22 days before and the fading one, 20 stocks, "
@@ -944,6 +965,7 @@ BAND_SETTINGS = {
 
 def band_plan() -> list[dict]:
     plan = [dict(method=method, seed=0) for method in ("fixed", "EWMA", "GARCH", "HAR")]
+    plan.append(dict(method=BAND_RIVAL, seed=0))
     plan += [dict(method="GRU on EWMA", seed=seed) for seed in range(3)]
     return plan + [dict(method=name, seed=0) for name in ("GRU on EWMA, mean of three", "GRU")]
 

@@ -145,12 +145,14 @@ def test_ten_year_mean_by_hand():
     np.testing.assert_array_equal(found, [np.arange(151, 163) % 12])
 
 
-@pytest.mark.parametrize("make", ["ewma_band", "garch_band"])
+@pytest.mark.parametrize("make", ["ewma_band", "garch_band", "har_band", "regression_band"])
 def test_bands_do_not_know_the_day(make):
     if make == "garch_band":
         pytest.importorskip("arch")
     changes, _ = forecast_tables.band_series()
-    apple = changes["AAPL"].iloc[:1200]
+    apple = changes[["AAPL", "KO"]].iloc[:1200]
+    if make in ("ewma_band", "garch_band"):  # of one stock
+        apple = apple["AAPL"]
     changed = apple.copy()
     changed.iloc[1100:] *= 5
     before, after = (getattr(forecast_tables, make)(s, 1000, 1200) for s in (apple, changed))
