@@ -139,6 +139,20 @@ def test_no_bicycle_target_lies_in_the_part_that_is_asked():
         assert train[-1] + 24 < start * 8760 <= ask[0] + 1 and ask[-1] + 24 < end * 8760, part
 
 
+def test_hours_that_lack_are_not_scored(monkeypatch):
+    there = forecast_tables.bike_present()
+    assert (~there).sum() == 8760 - 8645
+    y, (_, ask) = (
+        forecast_tables.bike_series()["y"].to_numpy(),
+        forecast_tables.bike_origins("late summer"),
+    )
+    day = ask[:, None] + np.arange(1, 25)
+    wrong = np.where(there[day], y[day], 99.0)  # wrong on those hours alone
+    monkeypatch.setattr(forecast_tables, "bike_forecast", lambda *_: wrong)
+    errors, r2 = forecast_tables.bike_errors("any", "late summer")
+    assert not errors.any() and r2 == 1 and (wrong == 99).any()
+
+
 def test_ten_year_mean_by_hand():
     level = np.cumsum(np.arange(200) % 12)  # every month changes as in every year
     found = forecast_tables.ten_year_mean(level, np.array([150]))
