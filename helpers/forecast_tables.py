@@ -655,12 +655,24 @@ def volume_series() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return scaled.to_numpy(), np.concatenate(calendar, 1), train
 
 
-CALENDAR = {"none": 0, "weekday": 5, "calendar": 20}  # how many of its columns are given
+# How many of its columns are given; the last also gets `past_calendar`.
+CALENDAR = {"none": 0, "weekday": 5, "calendar": 20, "calendar of past days too": 20}
 
 
 def lagged(values: np.ndarray, days: int) -> pd.DataFrame:
     """(days, 3 · lags): the values of the 1 to `days` days before; NaN where there are none."""
     return pd.concat([pd.DataFrame(values).shift(lag) for lag in range(1, days + 1)], axis=1)
+
+
+def past_calendar(values: np.ndarray, calendar: np.ndarray) -> np.ndarray:
+    """Weekday and holidays of the three days before, fading means of volume and |return|.
+
+    A linear model cannot find out by itself that a quiet day before a holiday says little.
+    """
+    columns = [pd.DataFrame(calendar[:, :8]).shift(day) for day in (1, 2, 3)]
+    for column, half_lives in ((values[:, 0], (3, 10, 30)), (np.abs(values[:, 1]), (3, 10))):
+        columns += [pd.Series(column).ewm(halflife=h).mean().shift(1) for h in half_lives]
+    return pd.concat(columns, axis=1).to_numpy()
 
 
 class VolumeNet(nn.Module):
@@ -718,8 +730,10 @@ def volume_forecast(method: str, seed: int = 0) -> np.ndarray:
         return volume_network(method, seed)
     kind, days, known = method.split(", ")
     x = lagged(values, int(days.removesuffix(" days"))).to_numpy()
-    if known == "calendar":  # large changes of either sign make for volume
+    if known.startswith("calendar"):  # large changes of either sign make for volume
         x = np.concatenate([x, np.abs(x[:, 1::3])], 1)
+    if known == "calendar of past days too":
+        x = np.concatenate([x, past_calendar(values, calendar)], 1)
     x = np.concatenate([x, calendar[:, : CALENDAR[known]]], 1)
     fit_on = train & np.isfinite(x).all(1)
     if kind == "linear":
@@ -731,7 +745,7 @@ def volume_forecast(method: str, seed: int = 0) -> np.ndarray:
     return model.fit(x[fit_on], values[fit_on, 0]).predict(x[~train])
 
 
-VOLUME_RIVAL = "linear, 5 days, calendar"
+VOLUME_RIVAL = "linear, 5 days, calendar of past days too"
 
 
 def volume_row(method: str, seed: int) -> dict[str, str]:

@@ -153,6 +153,15 @@ def test_hours_that_lack_are_not_scored(monkeypatch):
     assert not errors.any() and r2 == 1 and (wrong == 99).any()
 
 
+def test_the_past_calendar_does_not_know_the_day():
+    values, calendar, _ = forecast_tables.volume_series()
+    before = forecast_tables.past_calendar(values, calendar)
+    values[3000:], calendar[3000:] = 9, 1 - calendar[3000:]
+    after = forecast_tables.past_calendar(values, calendar)
+    np.testing.assert_array_equal(after[:3001], before[:3001])
+    assert not np.array_equal(after[3001], before[3001])
+
+
 def test_ten_year_mean_by_hand():
     level = np.cumsum(np.arange(200) % 12)  # every month changes as in every year
     found = forecast_tables.ten_year_mean(level, np.array([150]))
