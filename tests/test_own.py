@@ -163,7 +163,7 @@ def test_the_network_is_used_where_it_is_better(table, monkeypatch):
     future = pd.date_range(index[0], periods=924, freq="h", name="time")
     frame = pd.DataFrame({"y": 10 * switch * other, "a": switch, "b": other}, future)  # a product
     frame.iloc[900:, 0] = np.nan
-    forecaster = Forecaster(6).fit(frame)
+    forecaster = Forecaster(6, known=["a", "b"]).fit(frame)
     assert forecaster.chosen == "GRU" and forecaster.verdict.startswith(
         "Use the GRU: its error is 0."
     )
