@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import re
+from collections.abc import Sequence
 from math import gcd
 from pathlib import Path
 
@@ -24,6 +26,7 @@ __all__ = ["Forecaster", "read_series"]
 NAIVE, LINEAR, GRU = METHODS = ("seasonal naive", "linear", "GRU")
 PARTS, SHARE = 3, 0.12  # of the walk-forward comparison: how many, and how much of the series each
 LEAST = 20  # windows to learn from
+ENOUGH = 10  # blocks of the bootstrap; with 6, 95% intervals held the truth in 80% of simulations
 BAND = 0.9
 UNITS, BATCH, PER_EPOCH, PATIENCE = 32, 128, 2048, 4
 EPOCHS, MORE_EPOCHS = 15, 6  # for the first part, and when more of the series has come
@@ -58,7 +61,7 @@ class Forecaster:
     There are three. The **seasonal naive** forecast is the value one season before (the last
     value, a day, a week or a year before: what did best in the first part of the series). A
     **linear** model (ridge regression) and a **GRU** correct it. Both see the last values of all
-    columns, the calendar, the values one season before, and the columns that are known ahead.
+    columns, the calendar, the values one season before, and the columns that you name as known.
 
     Three times, each on a later part of the series, the methods are fitted on what came before
     and forecast that part (walk-forward). The GRU is chosen if its error is lower than that of
@@ -71,11 +74,13 @@ class Forecaster:
 
     Args:
         steps: how many steps to forecast.
+        known: the columns that are known for these steps when you forecast: a promotion, a holiday,
+            a weather forecast. Name none that is measured with the target, even if it arrives
+            earlier: the comparison would see the future.
         seed: of the GRU.
 
     Attributes (after `fit` or `load`):
         target: the table's first column, which is forecast.
-        known: the columns that are known ahead.
         season: how many steps back the seasonal naive forecast looks; 1 is the last value.
         chosen: "seasonal naive", "linear" or "GRU".
         verdict: which method to use, why, and what the band held, in plain sentences.
@@ -83,10 +88,11 @@ class Forecaster:
         errors: per method and part the walk-forward errors, (forecasts, steps); only after `fit`.
     """
 
-    def __init__(self, steps: int, *, seed: int = 0):
+    def __init__(self, steps: int, *, known: Sequence[str] = (), seed: int = 0):
         if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
             raise ValueError(f"expected a whole number of steps of at least 1, got {steps!r}")
         self.steps, self.seed = int(steps), seed
+        self.known = [known] if isinstance(known, str) else [*known]
 
     # --- From a table to windows ------------------------------------------------------------------
 
@@ -249,7 +255,8 @@ class Forecaster:
             table: from `read_series`: the target first, one row per step.
 
         Raises:
-            ValueError: too few rows for so many steps, or too few with what is known ahead.
+            ValueError: too few rows for so many steps, or too few with what is known ahead, or no
+                column that is named as known.
         """
         self._plan(table)
         values, measured, calendar, index = self._arrays(table)
@@ -274,9 +281,8 @@ class Forecaster:
                 answer = self._answer(method, weights[method], inputs, origins, index)
                 errors[method].append(came - (answer * scaling[1][0] + scaling[0][0]))
             phases.append(_phase(index, self.step, self.cycle)[later])
-        self._choose(
-            errors, block=max(self.steps, self.cycle) / self._stride(part - self.steps + 1)
-        )
+        stride = self._stride(part - self.steps + 1)
+        self._choose(errors, least=-(-(self.steps + max(self.seasons)) // stride))
         self.errors = errors
         self._test_band(errors[self.chosen], phases)
         self.positive = bool(values[:n, 0].min() >= 0)
@@ -292,9 +298,13 @@ class Forecaster:
     def _plan(self, table: pd.DataFrame) -> None:
         """The settings that follow from the table alone."""
         self.step, self.columns = step_of(table.index), [*table.columns]
+        if strange := [name for name in self.known if name not in self.columns[1:]]:
+            raise ValueError(
+                f"expected known columns among {', '.join(self.columns[1:]) or 'none'}, got "
+                f"{', '.join(map(str, strange))}"
+            )
         there = table[self.target].notna().to_numpy()
         n = int(np.flatnonzero(there)[-1]) + 1
-        self.known = [name for name in table if table[name].iloc[n:].notna().any()]
         seasons = [s for s in _seasons(self.step) if 4 * s <= n]
         self.cycle, self.seasons = ([*seasons, 1])[0], [1, *seasons]
         self.length = int(min(np.clip(2 * self.cycle, 12, 96), max(n // 6, 1)))
@@ -328,12 +338,16 @@ class Forecaster:
             squares[season] = ((window["goal"] - window["base"]).numpy() ** 2)[seen].mean()
         return min(squares, key=squares.get)
 
-    def _choose(self, errors: dict[str, list[np.ndarray]], block: float) -> None:
+    def _choose(self, errors: dict[str, list[np.ndarray]], least: int) -> None:
+        """Compare the methods. Blocks of the bootstrap are `least` forecasts long, a horizon and a
+        season, and longer where the errors' differences remember longer."""
         squares = {method: np.concatenate(parts) ** 2 for method, parts in errors.items()}
         full = ~np.isnan(squares[NAIVE]).all(axis=1)
         sizes = {m: np.sqrt(np.nanmean(square[full], axis=1)) for m, square in squares.items()}
         n = int(full.sum())
-        block = max(1, min(round(block), n // 2))
+        pairs = ((GRU, NAIVE), (GRU, LINEAR), (LINEAR, NAIVE))
+        needed = max(least, *(2 * _memory(sizes[a] ** 2 - sizes[b] ** 2) for a, b in pairs))
+        block = max(1, min(needed, n // 4))
 
         def ratio(one: str, other: str) -> Interval:
             try:
@@ -341,21 +355,12 @@ class Forecaster:
             except ValueError:  # a rival that is always right
                 return Interval(np.inf, np.inf, np.inf)
 
-        against = {(a, b): ratio(a, b) for a, b in ((GRU, NAIVE), (GRU, LINEAR), (LINEAR, NAIVE))}
+        gru, rival, linear = (ratio(*pair) for pair in pairs)
         self.compared = {
-            m: {
-                "error": float(np.sqrt(np.mean(sizes[m] ** 2))),
-                "ratio": 1.0,
-                "low": 1.0,
-                "high": 1.0,
-            }
-            for m in METHODS
+            method: {"error": float(np.sqrt(np.mean(sizes[method] ** 2)))}
+            | dict(zip(("ratio", "low", "high"), interval, strict=True))
+            for method, interval in zip(METHODS, ((1.0, 1.0, 1.0), linear, gru), strict=True)
         }
-        for method in (LINEAR, GRU):
-            self.compared[method] |= dict(
-                zip(("ratio", "low", "high"), against[method, NAIVE], strict=True)
-            )
-        gru, rival, linear = against.values()
         season = "the last value" if self.season == 1 else f"the value {self.season} steps before"
         if gru.high < 1 and rival.high < 1:
             self.chosen = GRU
@@ -375,8 +380,8 @@ class Forecaster:
                 f"Use {season}: neither the linear model, with {linear:.2f} times its error, nor "
                 f"the GRU, with {gru:.2f} times, is shown to be better."
             )
-        if n < 20 * block:
-            text += " The intervals rest on few forecasts that do not overlap: a hint, no proof."
+        if n < ENOUGH * needed:
+            text += " The intervals rest on few independent stretches of time: a hint, no proof."
         self.verdict = text
 
     def _test_band(self, errors: list[np.ndarray], phases: list[np.ndarray]) -> None:
@@ -459,6 +464,8 @@ class Forecaster:
         try:
             settings = json.loads((folder / "settings.json").read_bytes())
             name, digest = settings.pop("weights"), settings.pop("sha256")
+            if not re.fullmatch(r"weights-[0-9a-f]{12}\.safetensors", name):
+                raise ValueError  # a path to another place
             content = (folder / name).read_bytes()
         except FileNotFoundError as error:
             what = Path(error.filename).name
@@ -496,6 +503,13 @@ def _replace(path: Path, content: bytes) -> None:
     part = path.with_suffix(".part")
     part.write_bytes(content)
     os.replace(part, path)
+
+
+def _memory(series: np.ndarray) -> int:
+    """The first lag at which the autocorrelation is no larger than that of noise."""
+    series = series - series.mean()
+    products = np.correlate(series, series, "full")[len(series) - 1 :]
+    return int(np.argmax(products <= 2 / np.sqrt(len(series)) * products[0]))
 
 
 def _thin(origins: np.ndarray, most: int) -> np.ndarray:

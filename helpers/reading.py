@@ -1,7 +1,7 @@
 """Read a time series from a CSV file as it is found, and say in plain sentences what was found.
 
-Nothing is guessed in silence: what was put right is printed, and what could mean two things is
-refused in one sentence.
+What was put right is printed. Dates and numbers that could mean two things, and that nothing else
+in the file settles, are refused in one sentence.
 """
 
 import re
@@ -17,14 +17,14 @@ NO_VALUE |= {"inf", "-inf", "nat"}
 OFFSET = r":\d{2}(?:\.\d+)?\s*(?:Z|UTC|[+-]\d{2}:?\d{2})$"  # at the end of a time of day
 NAMES = {"B": "business days", "MS": "months", "QS": "quarters", "YS": "years"}
 MOST_MISSING = 0.2
+CODES = [-99, -999, -9999, -99999]  # some files mean "no value" by them
 
 
 def read_series(source: str | PathLike | pd.DataFrame, target: str) -> pd.DataFrame:
     """A table with one row per step of time, from a CSV file or a frame with dates as its index.
 
     Separator, decimal mark and column of dates are found. What was found, and what was put right,
-    is printed. Rows at the end that have no target are the future: what the other columns hold
-    there counts as known in advance.
+    is printed. Rows at the end that have no target are the future.
 
     Args:
         source: the file (also .gz or .zip), with names in its first line, or the frame.
@@ -50,14 +50,14 @@ def read_series(source: str | PathLike | pd.DataFrame, target: str) -> pd.DataFr
         if times.dt.tz is not None:
             times = times.dt.tz_convert("UTC")
     else:
-        frame, separator = _text(source)
+        frame = _text(source)
         times, used = _times(frame)
         frame = frame.drop(columns=used)
         frame = frame.loc[:, [not _counts_rows(name, frame[name]) for name in frame]]
     if target not in frame:
         raise ValueError(f"expected a target among {', '.join(map(str, frame))}, got {target!r}")
     if not isinstance(source, pd.DataFrame):
-        frame = _numbers(frame, target, separator, told)
+        frame = _numbers(frame, target, told)
     frame = frame.apply(pd.to_numeric, errors="coerce").astype(float)
     frame = frame.where(np.isfinite(frame)).set_axis(pd.DatetimeIndex(times), axis=0)
     frame = _steps(_in_order(frame.rename_axis("time"), told), told)
@@ -67,8 +67,8 @@ def read_series(source: str | PathLike | pd.DataFrame, target: str) -> pd.DataFr
     return frame
 
 
-def _text(path: str | PathLike) -> tuple[pd.DataFrame, str]:
-    """Every cell as text, and the separator: the one that cuts the first line most often."""
+def _text(path: str | PathLike) -> pd.DataFrame:
+    """Every cell as text; the separator is the one that cuts the first line most often."""
     options = {"dtype": str, "keep_default_na": False, "skipinitialspace": True}
     options |= {"encoding": "utf-8-sig", "index_col": False}
     for encoding in ("utf-8-sig", "cp1252"):
@@ -80,7 +80,7 @@ def _text(path: str | PathLike) -> tuple[pd.DataFrame, str]:
                 warnings.simplefilter("error", pd.errors.ParserWarning)
                 frame = pd.read_csv(path, sep=separator, **options)
             frame.columns = frame.columns.str.strip()
-            return frame.apply(lambda column: column.fillna("").str.strip()), separator
+            return frame.apply(lambda column: column.fillna("").str.strip())
         except UnicodeDecodeError:
             continue
         except FileNotFoundError:
@@ -198,10 +198,10 @@ def _unevenness(dates: pd.Series) -> float:
 # --- Numbers --------------------------------------------------------------------------------------
 
 
-def _numbers(frame: pd.DataFrame, target: str, separator: str, told: list[str]) -> pd.DataFrame:
+def _numbers(frame: pd.DataFrame, target: str, told: list[str]) -> pd.DataFrame:
     """The columns that hold numbers; the others are left out and named."""
     bare = frame.apply(lambda column: column.str.replace(r"[\s'’_$€£¥%]", "", regex=True))
-    mark = _decimal_mark(bare, separator)
+    mark = _decimal_mark(bare)
     if mark == ",":
         told.append("Numbers have a comma as decimal mark.")
     columns, words = {}, []
@@ -226,34 +226,40 @@ def _numbers(frame: pd.DataFrame, target: str, separator: str, told: list[str]) 
     return pd.DataFrame(columns)
 
 
-def _decimal_mark(bare: pd.DataFrame, separator: str) -> str:
-    """Whether a comma or a point begins the fraction, from all numbers of the file."""
-    text = bare.stack()
-    text = text[text.str.fullmatch(r"[-+]?[\d.,]*\d[\d.,]*")]
-    text = text[text.str.contains("[.,]")].drop_duplicates()
-    group = r"[-+]?[1-9]\d{0,2}(?:%s\d{3})+"
-    proof = {}
-    for mark, other in ((",", "."), (".", ",")):
-        both = text.str.contains(re.escape(mark)) & text.str.contains(re.escape(other))
-        sure = both & (text.str.rfind(mark) > text.str.rfind(other))
-        one = text.str.count(re.escape(mark)) == 1
-        sure |= ~both & one & ~text.str.fullmatch(group % re.escape(mark))
-        sure |= ~both & (text.str.count(re.escape(other)) > 1)
-        proof[mark] = text[sure]
-    if len(proof[","]) and len(proof["."]):
+def _decimal_mark(bare: pd.DataFrame) -> str:
+    """Whether a comma or a point begins the fraction, from all numbers of the file.
+
+    1.020 can be a thousand and twenty. Other numbers of its column settle that; those of another
+    column do only if each number of this one has the mark, as fixed decimals have.
+    """
+    proof, doubt = {",": [], ".": []}, {",": [], ".": []}
+    for name in bare:
+        text = bare[name][bare[name].str.fullmatch(r"[-+]?[\d.,]*\d[\d.,]*")].drop_duplicates()
+        marked = {mark: text.str.contains(mark, regex=False) for mark in ",."}
+        for mark, other in (",.", ".,"):
+            group = text.str.fullmatch(rf"[-+]?[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+")
+            both = marked[mark] & marked[other]
+            sure = both & (text.str.rfind(mark) > text.str.rfind(other))
+            sure |= ~both & (text.str.count(re.escape(mark)) == 1) & ~group
+            sure |= ~both & (text.str.count(re.escape(other)) > 1)
+            proof[mark] += [*text[sure]]
+            if marked[mark].any() and not sure.any() and group[marked[mark]].all():
+                doubt[mark].append((text[group].iloc[0], bool(marked[mark].all())))
+    if proof[","] and proof["."]:
         raise ValueError(
-            f"expected one decimal mark in all numbers, got {proof[','].iloc[0]!r} and "
-            f"{proof['.'].iloc[0]!r}"
+            f"expected one decimal mark in all numbers, got {proof[','][0]!r} and {proof['.'][0]!r}"
         )
-    if len(proof[","]):
-        return ","
-    doubtful = text if separator == ";" else text[:0]  # a comma between cells is none in a number
-    if len(doubtful) and not len(proof["."]):
+    mark = "," if proof[","] else "."
+    doubtful = [n for n, fixed in doubt[mark] if not (proof[mark] and fixed)]
+    if not proof[mark]:
+        doubtful += [number for number, _ in doubt[","]]
+    if doubtful:
         raise ValueError(
-            f"expected a clear decimal mark, got {doubtful.iloc[0]!r}, which can be read in two "
-            "ways: write the numbers without thousands separators"
+            f"expected a clear decimal mark, got {doubtful[0]!r}, which can be read in two ways: "
+            "write the numbers without thousands separators, or read the file with "
+            "pandas.read_csv, which takes decimal= and thousands=, and pass the frame"
         )
-    return "."
+    return mark
 
 
 # --- Order, steps, columns ------------------------------------------------------------------------
@@ -316,10 +322,9 @@ def step_of(index: pd.DatetimeIndex) -> str:
 
 
 def _length(gap: pd.Timedelta) -> str:
-    units = {"D": "1D", "h": "1h", "min": "1min", "s": "1s", "ns": "1ns"}
-    unit = next(unit for unit, one in units.items() if gap % pd.Timedelta(one) == pd.Timedelta(0))
-    count = gap // pd.Timedelta(units[unit])
-    return unit if count == 1 else f"{count}{unit}"
+    if gap % pd.Timedelta("1D"):  # pandas counts days in hours
+        return pd.tseries.frequencies.to_offset(gap).freqstr
+    return "D" if gap.days == 1 else f"{gap.days}D"
 
 
 def length_of(step: str) -> pd.Timedelta:
@@ -353,6 +358,12 @@ def _steps(frame: pd.DataFrame, told: list[str]) -> pd.DataFrame:
     index = pd.date_range(frame.index[0], frame.index[-1], freq=step, name="time")
     lacking = len(index) - len(frame)
     if lacking > MOST_MISSING * len(index):
+        weekend = frame.index[frame.index.dayofweek > 4]
+        if step == "D" and 0 < len(weekend) < 0.1 * len(frame):
+            raise ValueError(
+                f"expected business days alone or every day, got {len(weekend)} rows on Saturdays "
+                f"or Sundays, the first on {short(weekend[0])}: drop them, or add the other days"
+            )
         raise ValueError(
             f"expected a row for at least four of five {named(step)}, got {len(frame)} of "
             f"{len(index)}"
@@ -386,13 +397,20 @@ def _columns(frame: pd.DataFrame, told: list[str]) -> pd.DataFrame:
     if sparse:
         told.append(f"Left out, since more than half is missing: {', '.join(map(str, sparse))}.")
     frame = frame.drop(columns=[*dull, *sparse])
+    for name, low in frame.min().items():
+        if low in CODES:
+            told.append(
+                f"The lowest value of {name} is {low:g} ({(frame[name] == low).sum()} times) and "
+                'was kept: if it means "no value", leave these cells empty.'
+            )
     if missing:
         told.append(f"Steps without {target} that will be filled in: {missing}.")
     after = frame.loc[there.index[-1] :].iloc[1:]
     if len(after):
-        known = [str(name) for name in after if after[name].notna().any()]
+        filled = [str(name) for name in after if after[name].notna().any()]
         told.append(
-            f"The last {len(after)} rows have no {target}: they are the future, in which these are "
-            f"known: {', '.join(known)}."
+            f"The last {len(after)} rows have no {target}; filled in there: {', '.join(filled)}. "
+            "Name those that are planned or forecast, not measured, in Forecaster's known=[...]; "
+            "the others count as unknown until they come."
         )
     return frame

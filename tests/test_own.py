@@ -44,7 +44,7 @@ def table():
 
 @pytest.fixture(scope="module")
 def fitted(table):
-    return Forecaster(7).fit(table)
+    return Forecaster(7, known=["promotion"]).fit(table)
 
 
 # --- What it forecasts -------------------------------------------------------------------------
@@ -103,6 +103,51 @@ def test_no_part_has_seen_what_comes_after_it(table):
         np.testing.assert_allclose(first[0], first[1], rtol=1e-9)
 
 
+def test_what_is_only_measured_is_not_known_ahead():
+    """Visitors are counted with the sales, which are reported a day later."""
+    draw, late = np.random.default_rng(2), sales(300, 1)[["sales"]]
+    late["sales"] = 100 + 10 * draw.standard_normal(301)
+    late["visitors"] = late["sales"] + draw.standard_normal(301)
+    late.iloc[300, 0] = np.nan
+    assert Forecaster(1, known=["visitors"]).fit(late).report.loc["linear", "ratio"] < 0.2
+    safe = Forecaster(1).fit(late)
+    assert safe.known == [] and safe.report["ratio"].min() > 0.5
+    other = late.copy()
+    other.iloc[300, 1] += 50
+    pd.testing.assert_frame_equal(safe.forecast(late), safe.forecast(other))
+    for start in (192 + 36, 192 + 72):  # the first forecast of a part, from the day before it
+        other = late.copy()
+        other.iloc[start:, 1] += 50
+        moved = Forecaster(1).fit(other)
+        part = (start - 192) // 36
+        for method in own.METHODS:
+            np.testing.assert_allclose(
+                moved.errors[method][part][0], safe.errors[method][part][0], rtol=1e-6
+            )
+
+
+def test_blocks_are_as_long_as_the_errors_remember(monkeypatch):
+    used, ratio = [], own.error_ratio
+    monkeypatch.setattr(
+        own, "error_ratio", lambda *a, block: used.append(block) or ratio(*a, block=block)
+    )
+    Forecaster(5).fit(sales(400, 0, freq="B")[["sales"]])
+    assert min(used) >= 5 + 5  # a horizon and a season
+    draw, forecaster = np.random.default_rng(0), Forecaster(1)
+    forecaster.season = 7
+    noise = {m: draw.standard_normal((2000, 1)) for m in own.METHODS}
+    used.clear()
+    forecaster._choose({m: [e] for m, e in noise.items()}, least=3)
+    assert max(used) < 20
+    slow = {
+        m: np.exp(np.convolve(draw.standard_normal(2199), np.ones(200) / 14, "valid")[:, None])
+        for m in own.METHODS
+    }
+    used.clear()
+    forecaster._choose({m: [e] for m, e in slow.items()}, least=3)
+    assert min(used) > 50
+
+
 def test_the_same_seed_gives_the_same_network(table):
     errors = [Forecaster(7, seed=seed).fit(table).errors["GRU"] for seed in (0, 0, 1)]
     np.testing.assert_array_equal(errors[0], errors[1])
@@ -118,7 +163,7 @@ def test_the_network_is_used_where_it_is_better(table, monkeypatch):
     future = pd.date_range(index[0], periods=924, freq="h", name="time")
     frame = pd.DataFrame({"y": 10 * switch * other, "a": switch, "b": other}, future)  # a product
     frame.iloc[900:, 0] = np.nan
-    forecaster = Forecaster(6).fit(frame)
+    forecaster = Forecaster(6, known=["a", "b"]).fit(frame)
     assert forecaster.chosen == "GRU" and forecaster.verdict.startswith(
         "Use the GRU: its error is 0."
     )
@@ -145,10 +190,10 @@ def test_choice_and_verdict(sizes, chosen, words):
     }
     if sizes[1] == sizes[2]:
         errors["GRU"] = errors["linear"]
-    forecaster._choose(errors, block=7)
+    forecaster._choose(errors, least=7)
     assert forecaster.chosen == chosen and re.search(words, forecaster.verdict)
     assert "hint" not in forecaster.verdict
-    forecaster._choose({m: [e[0][:40]] for m, e in errors.items()}, block=7)
+    forecaster._choose({m: [e[0][:40]] for m, e in errors.items()}, least=7)
     assert forecaster.verdict.endswith("a hint, no proof.")
 
 
@@ -206,7 +251,7 @@ def test_it_says_what_is_missing(fitted, table):
     ):
         fitted.forecast(table.iloc[:302])
     with pytest.raises(ValueError, match=r"expected 20 rows with promotion .* 6 are missing"):
-        Forecaster(20).fit(table)
+        Forecaster(20, known="promotion").fit(table)
     gap = table.copy()
     gap.iloc[303, 1] = np.nan
     with pytest.raises(ValueError, match="got 3: 4 are missing"):
@@ -217,6 +262,9 @@ def test_it_says_what_is_missing(fitted, table):
         fitted.forecast(sales(freq="h"))
     with pytest.raises(ValueError, match="expected at least 14 rows of sales, got 10"):
         fitted.forecast(table.iloc[290:])
+    for strange in ("sales", "weather"):
+        with pytest.raises(ValueError, match=f"known columns among promotion, got {strange}"):
+            Forecaster(7, known=["promotion", strange]).fit(table)
 
 
 @pytest.mark.parametrize("rows, steps", [(60, 7), (300, 200), (300, 1000)])
@@ -244,12 +292,12 @@ def test_steps_are_a_whole_number(steps):
 
 @pytest.fixture(params=own.METHODS)
 def any_method(request, table, monkeypatch):
-    def choose(self, errors, block, original=Forecaster._choose):
-        original(self, errors, block)
+    def choose(self, errors, least, original=Forecaster._choose):
+        original(self, errors, least)
         self.chosen = request.param
 
     monkeypatch.setattr(Forecaster, "_choose", choose)
-    return Forecaster(7).fit(table)
+    return Forecaster(7, known=["promotion"]).fit(table)
 
 
 def test_loaded_it_forecasts_the_same(any_method, table, tmp_path):
@@ -309,6 +357,11 @@ def test_load_refuses_what_does_not_fit(fitted, tmp_path):
     with pytest.raises(ValueError, match="as they were saved, got changed ones"):
         Forecaster.load(tmp_path)
     settings.write_text(good)
+    for elsewhere in (".", "../other.safetensors", f"../{json.loads(good)['weights']}", 3):
+        settings.write_text(json.dumps(json.loads(good) | {"weights": elsewhere}))
+        with pytest.raises(ValueError, match=r"settings of a Forecaster in .*, got others"):
+            Forecaster.load(tmp_path)
+    settings.write_text(good)
     weights = tmp_path / json.loads(good)["weights"]
     content = weights.read_bytes()
     weights.write_bytes(content[:-1] + b"!")
@@ -343,13 +396,15 @@ def test_the_section_runs_on_another_file(form, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     if form.startswith("daily"):
         sales().to_csv("mine.csv")
-        line = 'FILE, TARGET, STEPS = "mine.csv", "sales", 7'
+        line = 'FILE, TARGET, STEPS, KNOWN = "mine.csv", "sales", 7, ["promotion"]'
     else:
         monthly = sales(160, 0, freq="MS").iloc[::-1]
         monthly.drop(columns="promotion").to_csv("mine.csv", sep=";", decimal=",")
-        line = 'FILE, TARGET, STEPS = "mine.csv", "sales", 6'
+        line = 'FILE, TARGET, STEPS, KNOWN = "mine.csv", "sales", 6, []'
     sources = section()
-    chosen = [k for k, source in enumerate(sources) if source.startswith("FILE, TARGET, STEPS = ")]
+    chosen = [
+        k for k, source in enumerate(sources) if source.startswith("FILE, TARGET, STEPS, KNOWN = ")
+    ]
     assert len(chosen) == 1, "one cell with the one line to change"
     sources[chosen[0]] = line
     names = {"__name__": "__main__"}

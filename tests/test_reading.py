@@ -127,7 +127,8 @@ def test_rows_after_the_last_target_are_the_future(read, capsys):
     frame.iloc[-7:, 0] = frame.iloc[-7:, 2] = np.nan
     same(read(written(frame)), frame)
     assert "The last 7 rows have no sales" in (said := capsys.readouterr().out)
-    assert "known: promotion.\n" in said
+    assert "filled in there: promotion. Name those that are planned" in said
+    assert "known=[...]" in said
 
 
 def test_summer_time(read, capsys):
@@ -195,7 +196,13 @@ def rows(times, values, separator=","):
             rows([f"2024-01-01 {t}" for t in ("00:00", "01:00", "02:13", "03:13")], [1, 2, 3, 4]),
             "fixed step apart, got gaps of 0 days 01:00:00 and of 0 days 01:13:00",
         ),
-        (rows(DAYS, ["1.234", "2.345", "3.456"], ";"), "clear decimal mark, got '1.234'"),
+        (
+            rows(
+                [*DAYS[:5], "2024-01-06", *map(str, pd.bdate_range("2024-01-08", periods=30))],
+                range(36),
+            ),
+            "business days alone or every day, got 1 rows .* first on 2024-01-06: drop",
+        ),
         (rows(DAYS, ["1,5", "2.5", "3,5"], ";"), "one decimal mark .*, got '1,5' and '2.5'"),
         (rows(["01/02/2024", "02/03/2024"], [1, 2]), "in one way in column 'time', got '01/02/"),
     ],
@@ -204,6 +211,36 @@ def test_what_is_wrong_is_said_in_a_sentence(read, text, what):
     with pytest.raises(ValueError, match=what) as found:
         read(text)
     assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("separator", [";", "\t", ","])
+@pytest.mark.parametrize(
+    "values", [["1.234", "2.345", "3.456"], ["980", "1.020", "1.100"], ['"1,917"', '"2,002"']]
+)
+def test_thousands_and_thousandths_are_not_guessed(read, separator, values):
+    with pytest.raises(ValueError, match=r"clear decimal mark, got '\d.\d{3}', .*pandas.read_csv"):
+        read(rows(DAYS, values, separator))
+
+
+def test_the_rest_of_the_file_settles_the_mark(read):
+    def second(*cells):
+        lines = [f"{day};{cell}" for day, cell in zip(DAYS, cells, strict=False)]
+        return [*read("\n".join(["time;sales;temp", *lines, ""]))["sales"]]
+
+    assert second("1.020;0,5", "1.100;12,5", "1.200;3,1") == [1020, 1100, 1200]
+    assert second("1.020;0.5", "1.100;12.5", "1.200;3.1") == [1.02, 1.1, 1.2]
+    assert second("980;0,5", "1.020;12,5", "1.100;3,1") == [980, 1020, 1100]
+    with pytest.raises(ValueError, match=r"clear decimal mark, got '1\.020'"):
+        second("980;0.5", "1.020;12.5", "1.100;3.1")  # the temperature's point proves nothing
+
+
+def test_a_code_for_no_value_is_named(read, capsys):
+    frame = series()
+    frame.iloc[[8, 9], 0] = -999
+    read(written(frame))
+    assert "lowest value of sales is -999 (2 times) and was kept" in capsys.readouterr().out
+    read(written(series()))
+    assert "lowest value" not in capsys.readouterr().out
 
 
 def test_no_file():
