@@ -382,9 +382,10 @@ def section(path=NOTEBOOK):
     assert heads, f"no section on the reader's own series in {path.name}"
     level = re.match("#+", cells[heads[0]].source)[0]
     after = [k for k in range(heads[0] + 1, len(cells)) if re.match(f"{level} ", cells[k].source)]
-    set_up = next(c.source for c in cells if "training.set_up(" in c.source)
+    starts = re.compile(r"^from helpers import|^training\.set_up\(", re.MULTILINE)
+    first = [c.source for c in cells[: heads[0]] if starts.search(c.source)]
     codes = [c.source for c in cells[heads[0] : (after or [None])[0]] if c.cell_type == "code"]
-    return [set_up, *codes]
+    return [*first, *codes]
 
 
 @pytest.mark.parametrize("form", ["daily with promotions", "monthly, newest first, decimal comma"])
