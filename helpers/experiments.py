@@ -9,7 +9,7 @@ it (settings, versions, date), and nothing else. Finished rows wait in `pilot.pa
 interruption the same command goes on where it stopped, and a table is replaced only by a whole
 one. Where the package lies in a folder that cannot be written to, ``--output`` names another.
 
-All belong to notebook 3 and take about 75 minutes on one core. The cells are those of
+These four belong to notebook 3 and take about 75 minutes on one core. The cells are those of
 `helpers.cells`, whose passes are proved equal to PyTorch's in notebooks 2 and 3; so small, they
 train faster on a CPU than `nn.GRU`. PyTorch's Adam moves the weights.
 
@@ -23,6 +23,8 @@ train faster on a CPU than `nn.GRU`. PyTorch's Adam moves the weights.
 - **counting**: GRU and LSTM trained to count up to 50, then tested up to 50 and beyond.
 - **uses**, **capacity**, **successors** (notebook 3, 5 to 10 minutes each on one core): see
   `helpers.trials`.
+- **article**, **order**, **ranges**, **carbon**, **bikes**, **volume**, **band** (notebook 5):
+  see `helpers.forecast_tables`.
 """
 
 import argparse
@@ -41,7 +43,7 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from helpers import cells, tasks, trials
+from helpers import cells, forecast_tables, tasks, trials
 
 TABLES = Path(__file__).resolve().parent / "tables"
 TASKS = {
@@ -453,6 +455,7 @@ EXPERIMENTS = {
     "capacity": (trials.capacity_plan, trials.row, trials.SETTINGS),
     "successors": (trials.successors_plan, trials.row, trials.SETTINGS),
 }
+EXPERIMENTS |= forecast_tables.EXPERIMENTS
 
 
 # ---- reading the tables --------------------------------------------------------------------------
@@ -652,13 +655,15 @@ def write_table(name: str, folder: Path = TABLES) -> None:
         if begun != header:
             raise ValueError(f"{partial} has rows of another plan, setting or version: delete it")
         results = [json.loads(line) for line in lines]
+    checkpoint = folder / f"{name}.checkpoint"  # for rows that follow from one another
+    more = {"checkpoint": checkpoint} if name in forecast_tables.CHECKPOINTED else {}
     torch.set_num_threads(1)
     with threadpool_limits(1), partial.open("ab") as file:  # NumPy's threads are not torch's
         file.truncate(len(kept))
         if not kept:
             file.write(header.encode() + b"\n")
         for row in tqdm(plan[len(results) :], name, initial=len(results), total=len(plan)):
-            results.append(row | run(**row))
+            results.append(row | run(**row, **more))
             file.write(json.dumps(results[-1]).encode() + b"\n")
             file.flush()
     about = {
@@ -670,6 +675,7 @@ def write_table(name: str, folder: Path = TABLES) -> None:
     text = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
     (folder / f"{name}.json").write_text(text, encoding="utf-8", newline="\n")
     partial.unlink()
+    checkpoint.unlink(missing_ok=True)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -138,8 +138,8 @@ def windows(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cut a series into windows, each with what comes right after it.
 
-    Every window has its targets, so the last one ends `horizon` steps before the series does; what
-    forecasts beyond the end is `newest_window`.
+    Every window has its targets, so the last one ends `horizon` steps before the series does;
+    `helpers.own` forecasts beyond the end.
 
     Args:
         series: (steps,) or (steps, features).
@@ -167,16 +167,6 @@ def windows(
     now = np.arange(length - 1, steps - horizon)  # (N,)
     inputs = values[now[:, None] + np.arange(1 - length, 1)]  # (N, length, features)
     return inputs, goal[now[:, None] + np.arange(1, horizon + 1)], now
-
-
-def newest_window(series: ArrayLike, length: int) -> np.ndarray:
-    """The last steps of a series, (1, length, features): the input for a forecast of tomorrow.
-
-    It is the last window that `windows` would cut if tomorrow's value were there, and refuses the
-    same, but for a series of exactly `length` steps.
-    """
-    length = _whole("length", length, 1)
-    return _features(series, length)[None, -length:]
 
 
 def _features(series: ArrayLike, minimum: int) -> np.ndarray:
@@ -343,20 +333,39 @@ def error_ratio(
         ValueError: also fewer than two blocks, or a baseline that is right on every day of some
             sample, beside which there is no ratio.
     """
-    minimum = 2 * _whole("block", block, 1)
+    _whole("block", block, 1)
     actual, forecast, baseline = _aligned(
-        minimum, actual=actual, forecast=forecast, baseline=baseline
+        2 * block, actual=actual, forecast=forecast, baseline=baseline
     )
     ours, theirs = (actual - forecast) ** 2, (actual - baseline) ** 2
-    drawn = _blocks(actual.size, block, 2000, seed)
+    return Interval(*np.sqrt(loss_ratio(ours, theirs, block=block, seed=seed)))
+
+
+def loss_ratio(ours: ArrayLike, theirs: ArrayLike, *, block: int = 22, seed: int = 0) -> Interval:
+    """Mean loss of a forecast over that of a baseline on the same days, with its interval.
+
+    As `error_ratio`, for any loss: squared error without the root, pinball loss.
+
+    Args:
+        ours: (n,) the forecast's loss day by day, 0 or more.
+        theirs: (n,) the baseline's.
+        block, seed: see `error_ratio`.
+
+    Raises:
+        ValueError: also a loss below 0, fewer than two blocks, or a baseline that is right on every
+            day of some sample.
+    """
+    ours, theirs = _aligned(2 * _whole("block", block, 1), ours=ours, theirs=theirs)
+    if (lowest := min(ours.min(), theirs.min())) < 0:
+        raise ValueError(f"expected losses of 0 or more, got {lowest:.3g}")
+    drawn = _blocks(ours.size, block, 2000, seed)
     if not theirs[drawn].any(axis=1).all():
         raise ValueError(
             "expected a baseline with an error in every sample of the bootstrap, got one that is "
             f"right on {(theirs == 0).sum()} of {theirs.size} days"
         )
-    ratios = np.sqrt(ours[drawn].mean(1) / theirs[drawn].mean(1))
-    low, high = np.quantile(ratios, [0.025, 0.975])
-    return Interval(float(np.sqrt(ours.mean() / theirs.mean())), float(low), float(high))
+    low, high = np.quantile(ours[drawn].mean(1) / theirs[drawn].mean(1), [0.025, 0.975])
+    return Interval(float(ours.mean() / theirs.mean()), float(low), float(high))
 
 
 class DieboldMariano(NamedTuple):

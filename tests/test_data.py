@@ -41,6 +41,26 @@ def test_long_reviews_and_human_ratings(reviews):
     assert f"{(signs == wanted).mean():.1%}" == "97.0%"
 
 
+def test_series_of_the_book():
+    bikes = data.load_bikes()
+    assert (
+        len(bikes) == 8645 and bikes.index.is_monotonic_increasing and not bikes.isna().any().any()
+    )
+    assert (
+        bikes.index[0] == pd.Timestamp("2011-01-01")
+        and str(bikes.index[-1])[:13] == "2011-12-31 23"
+    )
+    assert bikes["bikers"].iloc[:3].tolist() == [16, 40, 32]
+    weekend = bikes.index.day_of_week >= 5
+    assert not bikes["workingday"][weekend].any() and bikes["workingday"][~weekend].mean() > 0.9
+    assert bikes["weather"].value_counts().to_dict() == {0: 5645, 1: 2218, 2: 781, 3: 1}
+    volume = data.load_volume()
+    assert list(volume.columns) == ["volume", "return", "volatility", "weekday", "train"]
+    assert len(volume) == 6051 and volume["train"].sum() == 4281
+    assert not volume["train"]["1980":].any() and volume["train"][:"1979"].all()
+    assert volume.iloc[0, :4].tolist() == [0.032573, -0.004461, -13.1274025527484, 0]
+
+
 def test_prices_default_range():
     prices = data.load_prices()
     assert list(prices.columns) == ["AAPL"] and prices.index.name == "date"
@@ -119,7 +139,7 @@ def test_altered_or_missing_committed_table(tmp_path, monkeypatch):
     for load, name in ((data.load_prices, "prices"), (data.load_human_ratings, "human_ratings")):
         with pytest.raises(data.DataError, match=rf"git checkout -- helpers/tables/{name}.csv"):
             load()
-    assert [ok for _, ok, _ in data.check_files()] == [True, True, True, False, False]
+    assert [ok for _, ok, _ in data.check_files()] == [True, True, True, True, False, False]
 
 
 def test_encoder_reads_and_says_nothing(capfd, caplog):
@@ -151,4 +171,4 @@ def test_second_fetch_is_light():
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert run.stdout.count("OK  ") == 5 and not run.stderr
+    assert run.stdout.count("OK  ") == 6 and not run.stderr

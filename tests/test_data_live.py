@@ -102,6 +102,15 @@ def test_unusable_answers(yahoo, capfd, what, reason):
     assert second.startswith("prices: committed snapshot") and said.err == ""
 
 
+def test_the_snapshot_serves_as_far_as_it_goes(yahoo, capsys):
+    yahoo(None)
+    prices = data.load_prices(start="2022-12-01", end=pd.Timestamp.now(), live=True)
+    pd.testing.assert_frame_equal(prices, data.load_prices(start="2022-12-01", end="2022-12-29"))
+    assert "the snapshot ends on 2022-12-28\n" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="the snapshot covers"):
+        data.load_prices(start="2023-02-01", end=pd.Timestamp.now(), live=True)
+
+
 def test_ten_days_are_not_eleven_years(yahoo, capsys):
     yahoo(answer(YEARS[:10]))
     assert len(data.load_prices(PAIR, live=True)) == 2769

@@ -48,6 +48,18 @@ def test_blocks_are_months_and_widen_the_interval_where_neighbours_are_alike():
     assert forecasting.error_ratio(*args) == month
 
 
+def test_loss_ratio():
+    rng = np.random.default_rng(0)
+    ours, theirs = rng.random((2, 60))
+    found = forecasting.loss_ratio(ours, theirs, block=5, seed=2)
+    assert found.estimate == pytest.approx(ours.mean() / theirs.mean())
+    assert found.low < found.estimate < found.high
+    root = forecasting.error_ratio(np.zeros(60), np.sqrt(ours), np.sqrt(theirs), block=5, seed=2)
+    np.testing.assert_allclose(np.square(root), found)
+    with pytest.raises(ValueError, match=r"losses of 0 or more, got -0\.1"):
+        forecasting.loss_ratio(ours, theirs - theirs.min() - 0.1, block=5)
+
+
 def test_error_ratio_refuses_a_baseline_without_errors():
     actual, forecast = 100 + walk(60), walk(60, 1)
     right = actual.copy()

@@ -50,17 +50,6 @@ def test_the_longest_window_that_fits():
         forecasting.windows(np.arange(5.0), 5)
 
 
-@pytest.mark.parametrize("columns", [1, 3])
-def test_the_newest_window_is_the_last_one_once_tomorrow_has_come(columns):
-    series = np.random.default_rng(0).standard_normal((40, columns)).squeeze()
-    newest = forecasting.newest_window(series[:-1], 30)
-    assert newest.shape == (1, 30, columns)
-    np.testing.assert_array_equal(newest, forecasting.windows(series, 30)[0][-1:])
-    assert forecasting.newest_window(series, 40).shape == (1, 40, columns)
-    with pytest.raises(ValueError, match="at least 41 steps in the series, got 40"):
-        forecasting.newest_window(series, 41)
-
-
 @pytest.mark.parametrize(
     "options, error, what",
     [
@@ -76,9 +65,6 @@ def test_the_newest_window_is_the_last_one_once_tomorrow_has_come(columns):
 def test_windows_refuse(options, error, what):
     with pytest.raises(error, match=what):
         forecasting.windows(np.arange(10.0), **{"length": 3} | options)
-    if "length" in options:
-        with pytest.raises(error, match=what):
-            forecasting.newest_window(np.arange(10.0), options["length"])
 
 
 def test_windows_refuse_targets_of_other_days(prices):
