@@ -12,6 +12,8 @@ Minutes are those of one quiet core.
 """
 
 import functools
+import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -304,6 +306,27 @@ def holt_winters(air: pd.Series, origins: np.ndarray, adapts: bool) -> np.ndarra
     return forecasts(best, origins)
 
 
+def minimize(
+    loss: Callable[[torch.Tensor], torch.Tensor],
+    optimizer: torch.optim.Optimizer,
+    rows: torch.Tensor,
+    batch: int,
+    epochs: int,
+    clip: float = math.inf,
+) -> None:
+    """Minimize `loss` (of some rows) in random batches; the learning rate falls along a cosine."""
+    params = [p for group in optimizer.param_groups for p in group["params"]]
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
+    for _ in range(epochs):
+        for some in rows[torch.randperm(len(rows))].split(batch):
+            optimizer.zero_grad()
+            loss(some).backward()
+            if clip < math.inf:
+                nn.utils.clip_grad_norm_(params, clip)
+            optimizer.step()
+        schedule.step()
+
+
 class SeasonNet(nn.Module):
     """Notebook 5's: a GRU that reads 36 monthly changes and answers with the next 12."""
 
@@ -338,13 +361,9 @@ def air_network(
         nn.init.zeros_(net.head.weight)
         nn.init.zeros_(net.head.bias)
     optimizer = torch.optim.Adam(net.parameters(), lr=0.005)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
-    for _ in range(epochs):
-        for batch in rows[torch.randperm(len(rows))].split(32):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(net(x[batch]), z[batch]).backward()
-            optimizer.step()
-        schedule.step()
+    minimize(
+        lambda batch: nn.functional.mse_loss(net(x[batch]), z[batch]), optimizer, rows, 32, epochs
+    )
     with torch.no_grad():
         answer = net(x[-LAST:]).numpy() * spread + middle
     return (answer + base[-LAST:]).cumsum(1)
@@ -461,15 +480,12 @@ def bike_network(part: str, seed: int) -> np.ndarray:
     torch.manual_seed(seed)
     net = ReadThenForecast(past.shape[2], future.shape[2])
     optimizer = torch.optim.Adam(net.parameters(), lr=0.005)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, BIKE_EPOCHS)
-    for _ in range(BIKE_EPOCHS):
-        for rows in torch.randperm(len(past)).split(64):
-            optimizer.zero_grad()
-            errors = (net(past[rows], future[rows]) - target[rows])[there[rows]]
-            (errors**2).mean().backward()
-            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            optimizer.step()
-        schedule.step()
+
+    def loss(rows: torch.Tensor) -> torch.Tensor:
+        errors = (net(past[rows], future[rows]) - target[rows])[there[rows]]
+        return (errors**2).mean()
+
+    minimize(loss, optimizer, torch.arange(len(past)), 64, BIKE_EPOCHS, clip=1.0)
     with torch.no_grad():
         return net(*tensors(ask)[:2]).numpy() * spread + middle
 
@@ -565,13 +581,13 @@ def bike_mlp(part: str, epochs: int, seed: int) -> np.ndarray:
         nn.Linear(x.shape[1], 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 1)
     )
     optimizer = torch.optim.AdamW(net.parameters(), lr=0.001, weight_decay=0.1)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
-    for _ in range(epochs):
-        for rows in torch.randperm(len(x)).split(256):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(net(x[rows])[:, 0], z[rows]).backward()
-            optimizer.step()
-        schedule.step()
+    minimize(
+        lambda rows: nn.functional.mse_loss(net(x[rows])[:, 0], z[rows]),
+        optimizer,
+        torch.arange(len(x)),
+        256,
+        epochs,
+    )
     with torch.no_grad():
         answer = net(torch.from_numpy(scaler.transform(bike_inputs(frame, ask)))).numpy()
     return answer.reshape(-1, DAY) * spread + middle
@@ -706,13 +722,9 @@ def volume_network(method: str, seed: int) -> np.ndarray:
     torch.manual_seed(seed)
     net = VolumeNet(cell, x.shape[2], units, dropout)
     optimizer = torch.optim.Adam(net.parameters(), lr=0.003)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
-    for _ in range(epochs):
-        for rows in learn[torch.randperm(len(learn))].split(64):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(net(x[rows]), y[rows]).backward()
-            optimizer.step()
-        schedule.step()
+    minimize(
+        lambda rows: nn.functional.mse_loss(net(x[rows]), y[rows]), optimizer, learn, 64, epochs
+    )
     with torch.no_grad():
         return net.eval()(x[~train[ends]]).numpy()
 
@@ -919,15 +931,12 @@ def band_network(
     torch.manual_seed(seed)
     net = BandNet(start)
     optimizer = torch.optim.Adam(net.parameters(), lr=0.003)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, BAND_EPOCHS)
-    for _ in range(BAND_EPOCHS):
-        for rows in torch.randperm(len(x)).split(64):
-            optimizer.zero_grad()
-            # In percent again, a day counts by its size, as it does in the test.
-            loss = weight[rows] * pinball(y[rows][..., None], net(x[rows]))
-            loss[:, WARM_UP:].mean().backward()
-            optimizer.step()
-        schedule.step()
+
+    def loss(rows: torch.Tensor) -> torch.Tensor:
+        # In percent again, a day counts by its size, as it does in the test.
+        return (weight[rows] * pinball(y[rows][..., None], net(x[rows])))[:, WARM_UP:].mean()
+
+    minimize(loss, optimizer, torch.arange(len(x)), 64, BAND_EPOCHS)
     days = np.arange(first, last)
     asked = inputs[days[:, None] + np.arange(-STEPS, 0), changes.columns.get_loc("AAPL")]
     with torch.no_grad():
