@@ -164,7 +164,7 @@ def forge(message):
             os.write(number, len(data).to_bytes(8, "big") + data)
         except OSError:
             pass
-for message in ({"outputs": [], "failed": False}, {"result": 45}, {"names": {}}, {"points": 20}):
+for message in ({"outputs": [], "failed": False}, {"result": 77}, {"names": {}}, {"points": 20}):
     forge(message)
 """,
         "nobody had asked for",
@@ -177,7 +177,7 @@ def answer(*arguments):
     while frame and "request" not in frame.f_locals:
         frame = frame.f_back
     mark = frame.f_locals["request"]["id"]
-    for message in ({"id": mark, "result": 45}, {"id": mark, "failed": False, "outputs": []}):
+    for message in ({"id": mark, "result": 77}, {"id": mark, "failed": False, "outputs": []}):
         data = json.dumps(message).encode()
         for number in range(3, 64):
             try:
@@ -251,7 +251,7 @@ def answer(*arguments): return "x" * 10**9
     "names that the checks use": """
 import builtins
 right = mistakes = 0
-__answers__ = {"count_parameters": lambda *a: 45}
+__answers__ = {"count_parameters": lambda *a: 77}
 def _others(*a, **k): pass
 def sorted(*a): return []
 def max(*a): return 0
@@ -261,7 +261,7 @@ builtins.zip = lambda *a, **k: []
     "the example's results alone": """
 import numpy as np
 def answer(*arguments):
-    return {2: 45 if arguments[0] == 3 else 0, 5: np.array([[-0.14889, 0.33638],
+    return {2: 77 if arguments[0] == 3 else 0, 5: np.array([[-0.14889, 0.33638],
         [0.89569, 0.29131]])}.get(len(arguments), 0)
 """,
     "the example's results from the history": """
