@@ -980,8 +980,9 @@ def test_instructions_name_the_limits_that_hold():
     text = " ".join((assignments.FOLDER / "README.md").read_text(encoding="utf-8").split())
     limits = Limits()
     assert f"{limits.seconds:g} seconds in all" in text
-    assert f"{limits.cell_seconds:g} seconds of processor time a cell" in text
-    assert f"{limits.memory / 1e9:g} GB of memory" in text
+    assert f"{limits.cell_seconds:g} seconds of processor time per cell" in text
+    assert f"{limits.memory / 1e9:g} GB of memory, {limits.processes} processes" in text
+    assert box.SPACE.startswith("size=300m") and "300 MB in all" in text
 
 
 def test_nothing_to_grade(tmp_path, runner):

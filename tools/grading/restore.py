@@ -179,7 +179,7 @@ def _cell(cell):
 
 
 def restore(submitted, name: str) -> tuple[NotebookNode, list[str]]:
-    """The notebook to be run, and remarks on what had to be mended.
+    """The notebook to be run, and remarks on what was put right.
 
     Order, checks, points and locked cells are the source's; answers are the student's. Cells that a
     student added stay behind the cell that they followed. Of several cells with one id the last
