@@ -108,29 +108,23 @@ def _platform(name: str):
 
 
 def owner(parts: tuple[str, ...]) -> tuple[str, str, bool]:
-    """Whose a file is: (student, number on the platform, late), from its path.
-
-    A student's name becomes a folder's, and nbgrader searches with it.
-    """
-    student, number, late = _owner(parts)
-    return _as_folder(student), number, late
-
-
-def _as_folder(name: str) -> str:
-    return re.sub(r"[\[\]*?+/\\]", "_", name).strip()
-
-
-def _owner(parts):
+    """Whose a file is: (student, number on the platform, late), from its path."""
     found = _platform(parts[0])
     if found:
         late = bool(found.groupdict().get("late"))
-        return f"{found['name']}_{found['id']}", found["id"], late
-    if len(parts) > 1:
-        return parts[0], "", False
-    student = PurePosixPath(parts[0]).stem
-    for name in assignments.names():
-        student = student.replace(name, "")
-    return student.strip(" _-.") or PurePosixPath(parts[0]).stem, "", False
+        return _as_folder(f"{found['name']}_{found['id']}"), found["id"], late
+    student = parts[0]
+    if len(parts) == 1:
+        whole = student = PurePosixPath(student).stem
+        for name in assignments.names():
+            student = student.replace(name, "")
+        student = student.strip(" _-.") or whole
+    return _as_folder(student), "", False
+
+
+def _as_folder(name: str) -> str:
+    """A student's name as a folder's, with which nbgrader searches."""
+    return re.sub(r"[\[\]*?+/\\]", "_", name).strip()
 
 
 def collect(place: Path) -> list[Submission]:
