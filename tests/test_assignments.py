@@ -391,6 +391,16 @@ def test_tricks_win_nothing(label, runner):
         assert marks.grade_cells(marks.reference_cells(name), "s", name, runner).score == 16
 
 
+def test_a_result_that_cannot_leave_its_process_is_no_accusation(runner):
+    name = wrong_answers.STOCK
+    odd = changed(name, ("solution-scale", "return 2", "prices = prices.astype('g')\n    return 2"))
+    result = marks.grade_cells(odd, "s", name, runner)
+    assert result.parts["check-scale"].points == 0
+    assert (
+        "with a result of the type float" in result.remarks[0] and "yourself" in result.remarks[0]
+    )
+
+
 def test_what_is_given_to_a_function_tells_nothing(runner):
     """Assignment 5 passes functions whose names and code would be the answer."""
     name = wrong_answers.STOCK

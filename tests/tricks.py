@@ -374,7 +374,7 @@ def answer(*arguments): return 0
 """,
     "points written into the gradebook": """
 import glob, os, sqlite3
-for base in ("/", ROOT, os.path.dirname(ROOT), "/tmp", "/home", "/root"):
+for base in (ROOT, os.path.dirname(ROOT), "/tmp", "/home", "/root"):
     for path in glob.glob(base + "/**/gradebook.db", recursive=True)[:20]:
         with sqlite3.connect(path) as book:
             book.execute("update grade set manual_score = 100")

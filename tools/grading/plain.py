@@ -114,7 +114,7 @@ def _array(value, name):
     array = asarray(value)
     array = array.astype(array.dtype.newbyteorder("="), order="C")
     if array.dtype.str not in NUMBERS:
-        return _foreign(value)
+        return _foreign(value) if array.dtype == object else {"foreign": array.dtype.name}
     data = base64.b64encode(array.tobytes()).decode()
     return {name: [array.dtype.str, list(array.shape), data]}
 

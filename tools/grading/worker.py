@@ -358,6 +358,7 @@ def main():
     import helpers.training  # noqa: F401
 
     shell = make_shell()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a submission could send it
     adopt_orphans()
     closed_to_others(True)
     control = socket.socket(fileno=os.dup(0))
