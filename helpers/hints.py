@@ -30,9 +30,10 @@ from types import MappingProxyType
 import numpy as np
 from numpy import asarray, ndarray, unravel_index
 
-__all__ = ["Hint", "call", "check_answer", "require"]
+__all__ = ["Hint", "array", "call", "check_answer", "require"]
 
 NO_MISTAKES = MappingProxyType({})
+NO_NUMBERS = (TypeError, ValueError, OverflowError, RuntimeError)  # from what is no array of them
 TOLERANCE = 1e-5  # largest difference of two numbers, as a share of 1 + |right number|
 
 
@@ -49,8 +50,9 @@ def check_answer(target, arguments, right, *, mistakes=NO_MISTAKES):
     Args:
         target: the name of a function in the calling notebook, or something to call.
         arguments: a tuple of positional arguments. The function gets copies.
-        right: the right result: a number, text, array, tensor, or a tuple or dict of such. An array
-            or a tensor asks for its own number type, a nested list of numbers for any.
+        right: the right result: a number, text, array, tensor, or a tuple or dict of such. A tensor
+            asks for a tensor of its number type, an array for its number type where an array is
+            returned, a nested list of numbers for the numbers alone.
         mistakes: text of a hint -> the result that this mistake gives. In a dict of results, the
             keys that matter are enough; an array or a tensor stands for its number type, too.
 
@@ -75,6 +77,18 @@ def call(target, *arguments):
         Hint: there is no such function, it raised or warned, or it changed an argument in place.
     """
     return call_named(*_find(target, sys._getframe(1).f_globals), arguments)
+
+
+def array(value, name):
+    """A result as a NumPy array of numbers, for a check that compares it itself.
+
+    Raises:
+        Hint: it is none.
+    """
+    try:
+        return _as_array(value)
+    except NO_NUMBERS:
+        raise Hint(f"`{name}`: expected an array of numbers, got {_kind(value)}.") from None
 
 
 def require(condition, hint):
@@ -234,6 +248,8 @@ def _differing_numbers(found, right):
         found = found.item()
     if isinstance(found, bool) or not isinstance(found, (int, float, np.number)):
         return f"expected one number, got {_kind(found)}"
+    if isinstance(found, int) and abs(found) > sys.float_info.max:
+        return f"got a whole number with more than 300 digits, right is {right:.6g}"
     if (
         isinstance(found, (float, np.floating))
         and math.isfinite(right)
@@ -249,17 +265,18 @@ def _differing_numbers(found, right):
 
 def _differing_arrays(found, right, loosely):
     wants_tensor, wants_array = hasattr(right, "detach"), isinstance(right, ndarray)
-    if not loosely and (wants_tensor or wants_array) and not isinstance(found, type(right)):
-        return (
-            f"expected a {'PyTorch tensor' if wants_tensor else 'NumPy array'}, got {_kind(found)}"
-        )
+    if not loosely and wants_tensor and not isinstance(found, type(right)):
+        return f"expected a PyTorch tensor, got {_kind(found)}"
+    if not loosely and wants_array and hasattr(found, "detach"):
+        return f"expected a NumPy array, got {_kind(found)}"
     try:
         a, b = _as_array(found), _as_array(right)
-    except (TypeError, ValueError):
+    except NO_NUMBERS:
         return f"expected an array of numbers, got {_kind(found)}"
     if a.shape != b.shape:
         return f"expected the shape {b.shape}, got {a.shape}"
-    if not loosely and (wants_tensor or wants_array) and a.dtype != b.dtype:
+    typed = wants_tensor or (wants_array and isinstance(found, ndarray))
+    if not loosely and typed and a.dtype != b.dtype:
         if b.dtype == bool:
             return f"expected true and false (type bool), got {a.dtype}. A comparison gives them"
         return (

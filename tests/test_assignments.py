@@ -5,16 +5,18 @@ empty release, and for every answer in `wrong_answers` exactly the points that i
 """
 
 import ast
+import collections
 import hashlib
+import inspect
 import io
 import json
+import math
 import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -244,11 +246,11 @@ def test_unusual_right_answers_lose_nothing(answer, runner):
 
 
 def compared(name, monkeypatch):
-    """{check: [shown, hidden]}, both a list of what is compared: (right result, mistakes)."""
+    """{check: [shown, hidden]}, both a list of what is compared: (right, mistakes, arguments)."""
     names, found = {}, {}
 
     def record(target, arguments, right, *, mistakes=hints.NO_MISTAKES):
-        rows.append((right, mistakes))
+        rows.append((right, mistakes, arguments))
 
     monkeypatch.setattr(hints, "check_answer", record)
     for cell in source(name).cells:
@@ -274,7 +276,7 @@ def same(a, b):
 @each
 def test_every_mistake_has_a_result_of_its_own(name, monkeypatch):
     for check, halves in compared(name, monkeypatch).items():
-        for right, mistakes in (row for rows in halves for row in rows):
+        for right, mistakes, _ in (row for rows in halves for row in rows):
             wrong = list(mistakes.items())
             for place, (hint, result) in enumerate(wrong):
                 typed = hasattr(result, "dtype") and hints._difference(result, right)
@@ -291,12 +293,50 @@ def demands(value):
     return {type(value).__name__} if hasattr(value, "dtype") else set()
 
 
+def called_with(arguments):
+    """The names that functions among the arguments give to their own."""
+    signatures = (inspect.signature(a).parameters.values() for a in arguments if callable(a))
+    return {tuple(p.name for p in found if p.default is p.empty) for found in signatures}
+
+
 @each
 def test_hidden_checks_ask_for_no_more_than_the_example(name, monkeypatch):
     for check, (shown, hidden) in compared(name, monkeypatch).items():
-        asked = set().union(*(demands(right) for right, _ in shown))
-        for right, _ in hidden:
+        asked = set().union(*(demands(right) for right, _, _ in shown))
+        names = set().union(*(called_with(arguments) for _, _, arguments in shown))
+        for right, _, arguments in hidden:
             assert demands(right) <= asked, check
+            assert called_with(arguments) <= names, check
+
+
+class Thing:
+    pass
+
+
+ODD = (
+    None, "x", b"x", 0, -1, True, 1j, math.nan, math.inf, 10**400, [10**400], (10**400, 10**400),
+    ("better", 10**400), {"a": 10**400}, [], (), {}, [None], [[1], [2, 3]], ([], [*range(40)]),
+    Thing(), np.array(["a"]), np.zeros(0), torch.zeros(3), collections.deque([1, 2]),
+    {"W_x": [[10**400] * 2] * 3, "W_h": "x", "b_x": None, "b_h": []},
+)  # fmt: skip
+
+
+@each
+def test_a_strange_result_gets_a_hint_and_breaks_no_check(name):
+    names, cells = {}, [c for c in source(name).cells if c.cell_type == "code"]
+    checks = cells_of(source(name), "check")
+    for cell in cells:
+        if cell.metadata.nbgrader.grade_id not in {"set-up", *checks}:
+            exec(cell.source, names)
+    for check, cell in checks.items():
+        for target in set(re.findall(r'hints\.(?:check_answer|call)\(\s*"(\w+)"', cell.source)):
+            right = names[target]
+            for odd in ODD:
+                names[target] = lambda *_, odd=odd: odd
+                with pytest.raises(hints.Hint):
+                    exec(cell.source, names)
+                    pytest.fail(f"{check} takes {odd!r} for an answer")
+            names[target] = right
 
 
 def test_wrong_answers_are_many_and_each_check_is_hit():
@@ -349,6 +389,16 @@ def test_tricks_win_nothing(label, runner):
         assert (fingerprint(ROOT / "helpers"), sorted(os.listdir(ROOT))) == before
     if label in ("errors are not shown", "a patched run_cell"):  # the next one is not disturbed
         assert marks.grade_cells(marks.reference_cells(name), "s", name, runner).score == 16
+
+
+def test_a_result_that_cannot_leave_its_process_is_no_accusation(runner):
+    name = wrong_answers.STOCK
+    odd = changed(name, ("solution-scale", "return 2", "prices = prices.astype('g')\n    return 2"))
+    result = marks.grade_cells(odd, "s", name, runner)
+    assert result.parts["check-scale"].points == 0
+    assert (
+        "with a result of the type float" in result.remarks[0] and "yourself" in result.remarks[0]
+    )
 
 
 def test_what_is_given_to_a_function_tells_nothing(runner):
@@ -417,18 +467,19 @@ def test_the_grader_survives_being_killed(runner):
 def test_what_one_leaves_behind_is_gone_for_the_next(lines, runner):
     name = wrong_answers.RNN
     marks.grade_cells(with_first_lines(name, f"import os\n{lines}"), "s", name, runner)
-    assert not list(runner.scratch.joinpath("writable").iterdir())
-    again = marks.grade_cells(marks.reference_cells(name), "s", name, runner)
-    assert again.score == 16
+    alone = "import os\nassert os.listdir('..') == [os.path.basename(os.getcwd())]"
+    again = marks.grade_cells(with_first_lines(name, alone), "s", name, runner)
+    assert again.score == 16, again.parts["check-count"].hint
 
 
 def test_a_crash_before_anything_of_the_student_is_the_graders(runner, monkeypatch):
     name = wrong_answers.RNN
-    real, made = tempfile.mkdtemp, []
-    lost = lambda **options: made.append(1) or f"{real(**options)}/gone"  # noqa: E731
-    monkeypatch.setattr(tempfile, "mkdtemp", lambda **o: real(**o) if made else lost(**o))
+    limits, ready = [Limits(memory=10**30), LIMITS], runner._ready
+    monkeypatch.setattr(
+        runner, "_ready", lambda: (ready(), setattr(runner, "limits", limits.pop(0)))
+    )
     assert marks.grade_cells(marks.reference_cells(name), "s", name, runner).score == 16
-    monkeypatch.setattr(tempfile, "mkdtemp", lost)
+    limits[:] = [Limits(memory=10**30)] * 2
     with pytest.raises(RuntimeError, match="the grader's own first cell crashed in set-up"):
         marks.grade_cells(marks.reference_cells(name), "s", name, runner)
 
@@ -454,6 +505,45 @@ def test_a_submission_cannot_get_into_the_worker(runner):
     lines = "import ctypes, os\nassert ctypes.CDLL(None).ptrace(16, os.getppid(), 0, 0) == -1"
     result = marks.grade_cells(with_first_lines(name, lines), "s", name, runner)
     assert result.score == 16, result.parts["check-count"].hint
+
+
+@pytest.mark.parametrize(
+    "lines, said",
+    [
+        ("for _ in range(4):\n    os.fork()\ntime.sleep(20)", "more than 8 processes"),
+        (
+            "for _ in range(4):\n    if not os.fork():\n        x = bytearray(150_000_000)\n"
+            "        time.sleep(20)\ntime.sleep(20)",
+            "more than 0.4 GB of memory in several processes",
+        ),
+    ],
+)
+def test_too_many_processes_end_the_run(lines, said, runner, monkeypatch):
+    """A mild fork bomb, and one that shares its hunger out among processes."""
+    name = wrong_answers.RNN
+    monkeypatch.setattr(runner, "limits", Limits(60, 5, 400_000_000, processes=8))
+    lines = f"import os, time\n{lines}"
+    result = marks.grade_cells(with_first_lines(name, lines), "s", name, runner)
+    assert result.score == 0 and said in result.remarks[0]
+    assert said in result.parts["check-clip"].hint
+    assert marks.grade_cells(marks.reference_cells(name), "s", name, runner).score == 16
+
+
+def test_the_disk_cannot_be_filled(runner):
+    if not runner.hidden:
+        pytest.skip("without a view of its own a submission writes to the disk, a file 100 MB")
+    name = wrong_answers.RNN
+    lines = (
+        "import os\nfor k in range(10):\n    open(f'{k}', 'wb').write(bytes(50_000_000))\n"
+        "raise SystemError('there is room for ever')"
+    )
+    result = marks.grade_cells(with_first_lines(name, lines), "s", name, runner)
+    hint = result.parts["check-count"].hint
+    assert "No space left" in hint and result.status == "graded"
+    lines = "open('large', 'wb').write(bytes(150_000_000))"
+    result = marks.grade_cells(with_first_lines(name, lines), "s", name, runner)
+    assert "File too large" in result.parts["check-count"].hint
+    assert marks.grade_cells(marks.reference_cells(name), "s", name, runner).score == 16
 
 
 def test_no_process_outlives_its_notebook(runner, tmp_path):
@@ -781,7 +871,7 @@ def test_everybody_on_the_roster_has_a_row(graded):
     assert (out / "grades.csv").read_bytes().startswith(b"\xef\xbb\xbf"), "Excel needs the mark"
     ada, zahra = table(out / f"worksheet-{NAMES[0]}.csv")
     assert ada["Identifier"] == "Participant 1" and ada["Grade"] == "19.5"
-    assert ada["Maximum Grade"] == "20" and ada["Email address"] == "ada@x.org"
+    assert ada["Email address"] == "ada@x.org"
     assert ada["Last modified (grade)"] == "-", "what is the platform's stays as it is"
     assert zahra["Grade"] == "" and "no notebook" in zahra["Feedback comments"]
 
@@ -825,18 +915,42 @@ def test_one_student_again_and_a_late_one(tmp_path, runner):
             grade.grade_class(tmp_path / "in", out, runner, lambda _: None, only="bea")
 
 
-def test_canvas_gets_its_own_table_back():
-    roster = [
-        {"Student": "    Points Possible", "ID": "", "Section": "", "HW 01_rnn_basics (77)": "1"},
-        {"Student": "Lovelace, Ada", "ID": "1234", "Section": "A", "HW 01_rnn_basics (77)": ""},
-        {"Student": "Ray, Bea", "ID": "1235", "Section": "A", "HW 01_rnn_basics (77)": ""},
-    ]
+CANVAS = """\
+Student,ID,SIS User ID,SIS Login ID,Section,HW 01_rnn_basics (77),Final Score
+,,,,,Manual Posting,
+    Points Possible,,,,,1,(read only)
+"Lovelace, Ada",1234,s1,ada@x.org,A,,
+"Ray, Bea",1235,s2,bea@x.org,A,14,1234
+"Test, Student",1236,,,A,,
+"""
+
+
+def test_canvas_gets_its_own_table_back(tmp_path):
+    """As Canvas exports it: a line about posting, one of maxima, and other people's numbers."""
+    as_file(tmp_path / "grades.csv", CANVAS)
+    roster = intake.read_table(tmp_path / "grades.csv")
     rows = [intake.Submission("lovelaceada_1234", NAMES[0], [], number="1234")]
     students = intake.match(roster, rows)
-    assert students[1:] == ["lovelaceada_1234", "Ray, Bea"]
-    made = intake.filled(roster, students, {"lovelaceada_1234": 17.5}, {}, NAMES[0], 20.0)
-    assert [row["HW 01_rnn_basics (77)"] for row in made] == ["20", "17.5", ""]
+    assert students == ["", "", "lovelaceada_1234", "Ray, Bea", "Test, Student"]
+    scores = {"lovelaceada_1234": 17.5}
+    made = intake.filled(roster, students, scores, {}, NAMES[0], 20.0)
+    column = "HW 01_rnn_basics (77)"
+    assert [row[column] for row in made] == ["Manual Posting", "20", "17.5", "14", ""]
     assert list(made[0]) == list(roster[0])
+    other = intake.filled(roster, students, scores, {}, NAMES[1], 20.0)
+    assert list(other[0]) == [*roster[0], NAMES[1]], "new columns come last, as Canvas wants"
+
+
+def test_a_grade_on_the_roster_is_no_students_number():
+    head = "Identifier,Full name,Grade,Last modified (grade),Feedback comments".split(",")
+    people = [("Participant 8", "Ada", "9", "-", ""), ("Participant 9", "Bea", "", "-", "")]
+    roster = [dict(zip(head, person, strict=True)) for person in people]
+    rows = [intake.Submission("Bea_9", NAMES[0], [], number="9")]
+    students = intake.match(roster, rows)
+    assert students == ["Ada", "Bea_9"]
+    made = intake.filled(roster, students, {"Bea_9": 16.0}, {"Bea_9": "well"}, NAMES[0], 20.0)
+    assert [row["Grade"] for row in made] == ["9", "16"], "what stood there stays"
+    assert list(made[0]) == head and made[1]["Feedback comments"] == "well"
 
 
 def test_class_tables_and_pages(graded):
@@ -876,8 +990,9 @@ def test_instructions_name_the_limits_that_hold():
     text = " ".join((assignments.FOLDER / "README.md").read_text(encoding="utf-8").split())
     limits = Limits()
     assert f"{limits.seconds:g} seconds in all" in text
-    assert f"{limits.cell_seconds:g} seconds of processor time a cell" in text
-    assert f"{limits.memory / 1e9:g} GB of memory" in text
+    assert f"{limits.cell_seconds:g} seconds of processor time per cell" in text
+    assert f"{limits.memory / 1e9:g} GB of memory, {limits.processes} processes" in text
+    assert box.SPACE.startswith("size=300m") and "300 MB in all" in text
 
 
 def test_nothing_to_grade(tmp_path, runner):
@@ -957,6 +1072,8 @@ def test_right_answers_pass():
         ([1], [1, 2], "expected the shape (2,)"),
         (np.ones(2), torch.ones(2), "expected a PyTorch tensor"),
         ("a", [1.0], "array of numbers"),
+        (10**400, 1.0, "more than 300 digits"),
+        (torch.ones(2), np.ones(2), "expected a NumPy array"),
         (np.ones(2, np.float32), np.ones(2), "expected numbers of type float64"),
         (np.array([1.0, np.nan]), np.ones(2), "nan"),
         (np.array([np.inf]), np.ones(1), "inf"),

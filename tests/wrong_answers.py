@@ -39,6 +39,9 @@ STOCK = "05_stock_forecasting"
 STEP = "return np.tanh(x @ W_x.T + h @ W_h.T + b)"
 NEW = "return (1 - z) * candidate + z * h"
 CANDIDATE = 'candidate = np.tanh(x @ p["W_x"].T + p["b_x"] + r * (h @ p["W_h"].T + p["b_h"]))'
+DEQUE = "from collections import deque\n    return deque(np.stack(states, axis=1))"
+SERIES = "import pandas\n    prices = pandas.Series(prices)\n    low, high ="
+LISTS = "return X.tolist(), list(series[length:])"
 ATTACKS = (
     "np.allclose = np.array_equal = lambda *a, **k: True\n"
     "np.asarray = lambda *a, **k: np.zeros(1)\n"
@@ -61,7 +64,7 @@ ANSWERS = [
         (
             "hard-coded result",
             "return hidden * inputs + hidden * hidden + hidden",
-            "return 45",
+            "return 77",
             "The example was right",
         ),
         ("renamed function", "def count_parameters", "def count_parameter", "is that it?"),
@@ -99,7 +102,6 @@ ANSWERS = [
             "h *= 1.0\n    h += 1.0\n    return np.tanh(x @ W_x.T + (h - 1) @ W_h.T + b)",
             "changed its argument `h` in place",
         ),
-        ("a list, not an array", STEP, STEP + ".tolist()", "expected a NumPy array, got a list"),
         ("nothing returned", "return np.tanh", "new = np.tanh", "Is there a `return`"),
         (
             "hard-coded result",
@@ -569,7 +571,8 @@ ANSWERS = [
         ("in-place change of the input", "changed = prices.copy()", "changed = prices", "in place"),
     ),
     # ---- more that students do: found without a look at the checks ----
-    wrong(RNN, "inputs squared", "count", "hidden * hidden", "inputs * inputs", "count", "is 45"),
+    wrong(RNN, "inputs squared", "count", "hidden * hidden", "inputs * inputs", "count", "is 77"),
+    wrong(RNN, "one matrix forgotten", "count", "hidden * inputs", "hidden", "count", "got 63"),
     wrong(RNN, "bias subtracted", "step", " + b)", " - b)", "step", "entry [0, 0]"),
     wrong(RNN, "columns, not rows", "step", "x @ W_x.T", "W_x @ x", "step", "a wrong axis"),
     wrong(RNN, "batch for time", "run", "x.shape[1]", "len(x)", "run", "shape (2, 3, 1)"),
@@ -604,6 +607,7 @@ ANSWERS = [
         "clip",
         'in "W"',
     ),
+    wrong(RNN, "only above 1", "clip", "length > 0", "length > 1", "clip", "The example was right"),
     wrong(GRU, "another base", "bias", "np.log(", "np.log2(", "bias", "right is 2.63424"),
     wrong(
         GRU,
@@ -658,6 +662,7 @@ ANSWERS = [
         "is 13",
     ),
     wrong(LSTM, "capital letter", "compare", '"first" if', '"First" if', "compare", "is 'first'"),
+    wrong(LSTM, "n, not its root", "compare", "np.sqrt(len(d))", "len(d)", "compare", "not over n"),
     wrong(LSTM, "1.96", "compare", "2 * s", "1.96 * s", "compare", 'in "low"'),
     wrong(
         STOCK,
@@ -666,8 +671,32 @@ ANSWERS = [
         "int(share * count)",
         "round(share * count)",
         "split",
-        "The example was right",
+        "you rounded it up",
     ),
+    *family(
+        STOCK,
+        "scale",
+        "scale",
+        ("one too few", "[:train]", "[: train - 1]", "is not in your range"),
+        ("one too many", "[:train]", "[: train + 1]", "first price after the training part"),
+        ("the later prices", "[:train]", "[train:]", "range of the later prices"),
+        ("no factor", "2 * (prices", "(prices", "The factor 2 is missing"),
+        (
+            "rounded",
+            "return 2 * (prices - low) / (high - low) - 1",
+            "return np.round(2 * (prices - low) / (high - low) - 1, 2)",
+            "The example was right",
+        ),
+    ),
+    *family(
+        STOCK,
+        "windows",
+        "windows",
+        ("one value too long", "start + length]", "start + length + 1]", "one value too long"),
+        ("one window too many", "range(count)", "range(count + 1)", "has no value after it"),
+        ("one value too short", "start + length]", "start + length - 1]", "the shape (3, 2)"),
+    ),
+    wrong(STOCK, "1.96", "verdict", "t > 2", "t > 1.96", "verdict", "The example was right"),
     wrong(STOCK, "by the largest", "scale", "(high - low)", "high", "scale", "entry [0]"),
     wrong(
         STOCK,
@@ -710,7 +739,7 @@ ANSWERS = [
             ("solution-count", None, "def count_parameters(inputs, hidden):\n    return 0"),
             ("check-count", None, "pass"),
         ),
-        {"check-count": "right is 45"},
+        {"check-count": "right is 77"},
     ),
     Wrong(
         RNN,
@@ -808,6 +837,23 @@ ALSO_RIGHT = [
         {},
     ),
     Wrong(GRU, "lists", (("solution-step", NEW, f"return ({NEW[7:]}).tolist()"),), {}),
+    *(
+        Wrong(assignment, label, ((f"solution-{cell}", old, new),), {})
+        for assignment, cell, label, old, new in (
+            (RNN, "step", "a list for an array", STEP, STEP + ".tolist()"),
+            (RNN, "run", "a deque", "return np.stack(states, axis=1)", DEQUE),
+            (
+                LSTM,
+                "budget",
+                "an argument by its name",
+                "count(hidden + 1)",
+                "count(hidden=hidden + 1)",
+            ),
+            (TEXT, "split", "a list of true and false", "return test", "return test.tolist()"),
+            (STOCK, "scale", "a Series", "low, high =", SERIES),
+            (STOCK, "windows", "a list of lists", "return X, series[length:].copy()", LISTS),
+        )
+    ),
     Wrong(
         GRU,
         "cut off far away",

@@ -182,8 +182,8 @@ def main() -> int:
         "--due", type=datetime.fromisoformat, help="2026-12-01T23:59; later is late"
     )
     parser.add_argument("--show-hidden-tests", action="store_true", help="on feedback pages")
-    parser.add_argument("--seconds", type=float, default=Limits.seconds, help="a submission")
-    parser.add_argument("--cell-seconds", type=float, default=Limits.cell_seconds, help="a cell")
+    parser.add_argument("--seconds", type=float, default=Limits.seconds, help="per submission")
+    parser.add_argument("--cell-seconds", type=float, default=Limits.cell_seconds, help="per cell")
     parser.add_argument("--memory", type=float, default=Limits.memory / 1e9, help="in GB; 0: none")
     given = parser.parse_args()
     place = given.submissions.resolve()

@@ -1,7 +1,8 @@
 """A view of the machine that holds Python, the helpers, one folder to write in, and nothing else.
 
 On Linux, where a user may make namespaces: no network, no other processes, everything read-only but
-that folder. ``command`` gives the command line that runs another one in there.
+that folder, which lies in memory and has a size. ``command`` gives the command line that runs
+another one in there.
 """
 
 import ctypes
@@ -9,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 
+SPACE = "size=300m,nr_inodes=20000"  # for what is written
 UNSHARE = "unshare --user --map-root-user --net --ipc --mount --pid --fork --kill-child".split()
 SYSTEM = (
     "/usr /bin /sbin /lib /lib32 /lib64 /nix /etc/ld.so.cache /etc/localtime /etc/fonts "
@@ -29,6 +31,7 @@ def enter(root: str, writable: str, shown: list[str]) -> None:
         OSError: the system does not allow it.
     """
     bind, recursive, no_set_user = 4096, 16384, 2
+    Path("/proc/self/oom_score_adj").write_text("1000")  # when memory ends, this goes first
     _mount("tmpfs", root, "tmpfs", no_set_user, "size=8m,mode=755")
     for path in shown:
         target = Path(root + path)
@@ -44,7 +47,7 @@ def enter(root: str, writable: str, shown: list[str]) -> None:
     os.makedirs(root + writable)
     _mount("proc", root + "/proc", "proc", no_set_user)
     _make_read_only(root)
-    _mount(writable, root + writable, None, bind)
+    _mount("tmpfs", root + writable, "tmpfs", no_set_user, f"{SPACE},mode=700")
     os.chroot(root)
     os.chdir(writable)
     set_no_new_privileges, drop_capability = 38, 24

@@ -209,42 +209,37 @@ class Course:
         with self.book() as book:
             for assignment in book.assignments:
                 for student in book.students:
-                    total = {"student": student.id, "assignment": assignment.name}
+                    who = {"student": student.id, "assignment": assignment.name}
                     status, message = self.message(student.id, assignment.name)
-                    row = total | {"status": status, "message": message[:2000]}
+                    row = who | {"score": 0.0, "max_score": assignment.max_score}
+                    row |= {"status": status, "message": message[:2000]}
+                    totals.append(row)
                     try:
                         submission = book.find_submission(assignment.name, student.id)
                     except MissingEntry:
-                        totals.append(row | {"score": 0.0, "max_score": assignment.max_score})
                         continue
                     late = submission.total_seconds_late / 3600
                     if late > 0:
                         row["message"] = f"{late:.1f} hours late | {row['message']}"
+                    row["late_penalty"] = submission.late_submission_penalty or 0.0
+                    row["score"] = max(submission.score - row["late_penalty"], 0.0)
                     grades = _grades(book, student.id, assignment.name)
-                    penalty = submission.late_submission_penalty or 0.0
-                    totals.append(
-                        row
-                        | {
-                            "score": max(submission.score - penalty, 0.0),
-                            "max_score": submission.max_score,
-                            "late_penalty": penalty,
-                            "points_not_read_yet": sum(g.max_score for g in grades if _open(g)),
-                        }
-                    )
+                    unread = (grade.max_score for grade in grades if _open(grade))
+                    row["points_not_read_yet"] = sum(unread)
                     answers = self.answers(student.id, assignment.name)
-                    for grade in grades:
-                        parts.append(
-                            total
-                            | {
-                                "part": grade.name,
-                                "max_points": grade.max_score,
-                                "by_checks": grade.auto_score,
-                                "points": grade.manual_score,
-                                "comment": _comment(book, grade).manual_comment or "",
-                                "to_read": "yes" if grade.needs_manual_grade else "",
-                                "answer": answers.get(grade.name, ""),
-                            }
-                        )
+                    parts += [
+                        who
+                        | {
+                            "part": grade.name,
+                            "max_points": grade.max_score,
+                            "by_checks": grade.auto_score,
+                            "points": grade.manual_score,
+                            "comment": _comment(book, grade).manual_comment or "",
+                            "to_read": "yes" if grade.needs_manual_grade else "",
+                            "answer": answers.get(grade.name, ""),
+                        }
+                        for grade in grades
+                    ]
         return totals, parts
 
     def enter(self, given: list[dict[str, str]]) -> None:

@@ -20,6 +20,7 @@ from tools.grading import restore
 
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)(?:_|$)")
 CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<id>\d+)_\d+_(?=.)")
+WHO = "Identifier|Full name|Email address|Student|ID|SIS User ID|SIS Login ID".split("|")
 LEFT_OUT = (".ipynb_checkpoints", "__MACOSX")
 MOST_FILES = 5000
 
@@ -107,25 +108,23 @@ def _platform(name: str):
 
 
 def owner(parts: tuple[str, ...]) -> tuple[str, str, bool]:
-    """Whose a file is: (student, number on the platform, late), from its path.
-
-    A student's name becomes a folder's, and nbgrader searches with it.
-    """
-    student, number, late = _owner(parts)
-    return re.sub(r"[\[\]*?+/\\\\]", "_", student).strip(), number, late
-
-
-def _owner(parts):
+    """Whose a file is: (student, number on the platform, late), from its path."""
     found = _platform(parts[0])
     if found:
         late = bool(found.groupdict().get("late"))
-        return f"{found['name']}_{found['id']}", found["id"], late
-    if len(parts) > 1:
-        return parts[0], "", False
-    student = PurePosixPath(parts[0]).stem
-    for name in assignments.names():
-        student = student.replace(name, "")
-    return student.strip(" _-.") or PurePosixPath(parts[0]).stem, "", False
+        return _as_folder(f"{found['name']}_{found['id']}"), found["id"], late
+    student = parts[0]
+    if len(parts) == 1:
+        whole = student = PurePosixPath(student).stem
+        for name in assignments.names():
+            student = student.replace(name, "")
+        student = student.strip(" _-.") or whole
+    return _as_folder(student), "", False
+
+
+def _as_folder(name: str) -> str:
+    """A student's name as a folder's, with which nbgrader searches."""
+    return re.sub(r"[\[\]*?+/\\]", "_", name).strip()
 
 
 def collect(place: Path) -> list[Submission]:
@@ -193,7 +192,8 @@ def match(roster: list[dict[str, str]], rows: list[Submission]) -> list[str]:
     """For each person on the roster the student of the submissions; a new name if there is none.
 
     A row of the roster fits a submission if one of its fields is the student's name or number; so
-    the list that a platform exports will do as it is.
+    the list that a platform exports will do as it is. Of a platform's columns only those count that
+    tell who it is: a grade of 95 is no student's number.
     """
     known = {}
     for row in rows:
@@ -202,11 +202,12 @@ def match(roster: list[dict[str, str]], rows: list[Submission]) -> list[str]:
     known |= {row.number: row.student for row in rows if row.number}
     students = []
     for person in roster:
-        fields = [value.removeprefix("Participant ").strip() for value in person.values()]
+        known_columns = [column for column in WHO if column in person] or list(person)
+        fields = [person[column].removeprefix("Participant ").strip() for column in known_columns]
         keys = [key for value in fields if value for key in (value, _plain(value))]
         fitting = [known[key] for key in keys if key in known]
         name = person.get("Full name") or next((value for value in fields if value), "")
-        name = "" if _points_possible(person) else re.sub(r"[\[\]*?+/\\\\]", "_", name).strip(" .")
+        name = "" if _points_possible(person) else _as_folder(name).strip(".")
         students.append(fitting[0] if fitting else name)
     return students
 
@@ -215,16 +216,19 @@ def filled(roster, students, scores, messages, name, most) -> list[dict[str, str
     """The platform's own table with the points of one assignment, ready to be uploaded.
 
     Moodle's grading worksheet has the columns Grade and Feedback comments; Canvas's gradebook has
-    a column for each assignment, and one with the assignment's name is made if there is none.
+    a column for each assignment, and one with the assignment's name is made if there is none, last.
+    Where no points are known, what stood there stays.
     """
     moodle = "Identifier" in roster[0]
     own = [heading for heading in roster[0] if name.casefold() in heading.casefold()]
     column = "Grade" if moodle else (own or [name])[0]
     table = []
     for person, student in zip(roster, students, strict=True):
-        row = dict(person) | {column: f"{scores[student]:g}" if student in scores else ""}
-        if moodle:
-            row |= {"Maximum Grade": f"{most:g}", "Feedback comments": messages.get(student, "")}
+        row = person | {column: person.get(column, "")}
+        if student in scores:
+            row[column] = f"{scores[student]:g}"
+        if moodle and student in messages:
+            row["Feedback comments"] = messages[student]
         elif _points_possible(person):
             row[column] = f"{most:g}"
         table.append(row)

@@ -96,9 +96,12 @@ def grade_notebook(notebook: NotebookNode, student: str, name: str, runner: Runn
     if run.ended != "done":
         status = run.ended.split(" (")[0]
         remarks.append(f"the run did not end by itself: {run.ended}")
-    for check in run.disagree:
+    for check, foreign in run.disagree.items():
         remarks.append(
-            f"{check} passed in the notebook and fails outside it: has the notebook replaced "
+            f"{check} passed in the notebook with a result of the type {foreign}. Only numbers, "
+            "text, lists and arrays can be compared outside: look at it yourself"
+            if foreign
+            else f"{check} passed in the notebook and fails outside it: has the notebook replaced "
             "something that the check uses?"
         )
     return Result(student, name, parts, status, remarks, notebook, run.seconds)
@@ -138,7 +141,8 @@ def broken_before(notebook: NotebookNode, check: NotebookNode) -> str:
     """A sentence about the answer cell before a check, if that cell stopped with an error."""
     before = notebook.cells[: notebook.cells.index(check)]
     answers = [cell for cell in before if utils.is_solution(cell) and not utils.is_grade(cell)]
-    if not answers or not any(output.output_type == "error" for output in answers[-1].outputs):
+    errors = {output.get("ename") for output in answers[-1].outputs} if answers else set()
+    if not errors - {None, "NotRun"}:
         return ""
     return f" The answer's own cell stopped with {hint_of(answers[-1])}"
 

@@ -93,11 +93,6 @@ def _with_ids(name, cells):
         for cell in reference(name).cells
         if _role(cell) != "answer"
     }
-    written = [
-        cell.metadata.nbgrader.grade_id
-        for cell in reference(name).cells
-        if _role(cell) == "answer" and utils.is_grade(cell)
-    ]
     rows, waiting = [], None
     for _, kind, text in cells:
         grade_id = known.get(_squeezed(text))
@@ -107,7 +102,7 @@ def _with_ids(name, cells):
         elif grade_id is None and waiting:
             grade_id, waiting = waiting, None
         if grade_id == "question-words":
-            waiting = written[0] if written else None
+            waiting = "answer-words"
         rows.append((grade_id, kind, text))
     return rows
 
@@ -147,23 +142,19 @@ def answered_in(name: str) -> dict[str, str]:
 
 def _read_beside(cells: list[NotebookNode]) -> bool:
     """Take over an answer in words that stands in a new cell after the question; whether it did."""
+    start, added = 0, [c for c in cells if c.id.startswith("added-") and c.source.strip()]
     for place, cell in enumerate(cells):
+        if cell.id.startswith("question-"):
+            start = place
         if not (_role(cell) == "answer" and utils.is_grade(cell)):
             continue
-        untouched = utils.compute_checksum(cell) == cell.metadata.nbgrader.checksum
-        if cell.source.strip() and not untouched:
+        if utils.compute_checksum(cell) != cell.metadata.nbgrader.checksum and cell.source.strip():
             continue
-        ids = [other.id for other in cells[:place]]
-        start = max((k for k, i in enumerate(ids) if i.startswith("question-")), default=place)
-        added = [c.source for c in cells[start:] if c.id.startswith("added-") and c.source.strip()]
-        if not added:  # somewhere else, perhaps: a person will see
-            added = [
-                c.source
-                for c in cells[:start]
-                if c.id.startswith("added-") and c.cell_type == "markdown" and c.source.strip()
-            ]
-        if added:
-            cell.source = "\n\n".join(added)
+        found = [c for c in added if c in cells[start:]] or [  # somewhere else: a person will see
+            c for c in added if c.cell_type == "markdown"
+        ]
+        if found:
+            cell.source = "\n\n".join(c.source for c in found)
             return True
     return False
 
@@ -179,7 +170,7 @@ def _cell(cell):
 
 
 def restore(submitted, name: str) -> tuple[NotebookNode, list[str]]:
-    """The notebook to be run, and remarks on what had to be mended.
+    """The notebook to be run, and remarks on what was put right.
 
     Order, checks, points and locked cells are the source's; answers are the student's. Cells that a
     student added stay behind the cell that they followed. Of several cells with one id the last

@@ -8,6 +8,7 @@ process can change a result: it can only return the right values, or not.
 
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from tools.project import ROOT
 HIDDEN_TESTS = "### BEGIN HIDDEN TESTS"
 NEEDED = ("tools/__init__.py", *(f"tools/grading/{n}.py" for n in ("__init__", "plain", "worker")))
 TEXT_LIMIT = 25_000  # characters of one output
+FOREIGN = re.compile(r'{"foreign": "(\w+)"}')
 LARGEST_CALL = 3000  # entries that a submission may hand to a function of the grader's
 
 
@@ -42,12 +44,15 @@ class Limits:
     Attributes:
         seconds: wall-clock time of the whole notebook.
         cell_seconds: processor time of one cell, or of one call; six times as much by the clock.
-        memory: bytes of address space beyond what the imported libraries take; 0 for no limit.
+        memory: bytes of address space beyond what the imported libraries take, and of memory of all
+            its processes together; 0 for no limit.
+        processes: how many it may have at once.
     """
 
     seconds: float = 120.0
     cell_seconds: float = 10.0
     memory: int = 2_000_000_000
+    processes: int = 64
 
 
 @dataclass
@@ -57,12 +62,13 @@ class Run:
     Attributes:
         ended: "done", or what happened and in which cell: "too long in ...", "crashed in ...".
         seconds: how long it took.
-        disagree: checks whose example passed in the submission's process and failed here.
+        disagree: {check whose example passed in the submission's process and failed here: the type
+            of a result that was not plain data, or nothing}.
     """
 
     ended: str = "done"
     seconds: float = 0.0
-    disagree: list[str] = field(default_factory=list)
+    disagree: dict[str, str] = field(default_factory=dict)
 
 
 class Runner:
@@ -189,46 +195,32 @@ class Runner:
     def _run(self, notebook):
         self._ready()
         start = time.monotonic()
-        folder = Path(tempfile.mkdtemp(dir=self._writable))
-        task = {
-            "folder": str(folder),
-            "cell_seconds": self.limits.cell_seconds,
-            "memory": self.limits.memory,
-        }
-        run = Run()
+        run, task = Run(), asdict(self.limits)
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
                 socket.send_fds(self._control, [json.dumps(task).encode()], [theirs.fileno()])
             answers = Answers(Channel(ours), start + self.limits.seconds)
-            for place, cell in enumerate(c for c in notebook.cells if c.cell_type == "code"):
-                if run.ended == "done":
-                    try:
-                        cell.outputs = self._run_cell(cell, answers, run)
-                    except TimeoutError:
-                        run.ended = f"too long in {_name(cell)}"
-                    except (Ended, OSError) as error:
-                        run.ended = f"crashed in {_name(cell)} ({error})"
-                    if run.ended == "done":
-                        cell.execution_count = place + 1
-                        continue
-                    cell.outputs = [_error("NotRun", f"this cell ended the run: {run.ended}")]
-                else:
-                    cell.outputs = [_error("NotRun", f"not run: {run.ended}")]
+            cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+            for place, cell in enumerate(cells):
                 cell.execution_count = None
+                try:
+                    cell.outputs = self._run_cell(cell, answers, run)
+                except TimeoutError:
+                    run.ended = f"too long in {_name(cell)}"
+                except (Ended, OSError) as error:
+                    run.ended = f"crashed in {_name(cell)} ({error})"
+                if run.ended != "done":
+                    break
+                cell.execution_count = place + 1
         self._end(run)
-        self._empty()
+        if run.ended != "done":
+            cells[place].outputs = [_error("NotRun", f"this cell ended the run: {run.ended}")]
+            for cell in cells[place + 1 :]:
+                cell.outputs = [_error("NotRun", f"not run: {run.ended}")]
+                cell.execution_count = None
         run.seconds = time.monotonic() - start
         return run
-
-    def _empty(self):
-        """Delete what a submission has written, whatever its rights, links and depth."""
-        place = str(self._writable)
-        for command in (
-            ["chmod", "-R", "u+rwx", place],
-            ["find", place, "-mindepth", "1", "-delete"],
-        ):
-            subprocess.run(command, stderr=subprocess.DEVNULL)
 
     def _run_cell(self, cell, answers, run):
         is_check = utils.is_grade(cell) and not utils.is_solution(cell)
@@ -237,9 +229,10 @@ class Runner:
         if not is_check:
             return _outputs(there.get("outputs"), _name(cell))
         names = {"__name__": "check", "__answers__": answers.names()}
+        answers.results.clear()
         wrong = _check(shown, names)
         if wrong and not there.get("failed"):
-            run.disagree.append(_name(cell))
+            run.disagree[_name(cell)] = "".join(FOREIGN.findall(json.dumps(answers.results))[:1])
         if not wrong:
             wrong = _check(hidden, names, " The example was right; this is another one.")
         return wrong
@@ -257,9 +250,13 @@ class Runner:
             self._worker.kill()
             self._stop()
             return
-        code = json.loads(data)["code"]
-        if run.ended.startswith("crashed") and code is not None:
-            run.ended += f", exit status {code}"
+        said = json.loads(data)
+        if run.ended.startswith("crashed") and said["why"]:
+            run.ended = f"{run.ended.partition(' (')[0]} ({said['why']})"
+        elif run.ended.startswith("crashed") and said["code"] is not None:
+            run.ended += f", exit status {said['code']}"
+        if said["left"]:  # the next one gets a new folder
+            self._stop()
 
 
 class Answers:
@@ -267,6 +264,7 @@ class Answers:
 
     def __init__(self, channel: Channel, until: float):
         self._channel, self._until = channel, until
+        self.results = []  # as they came
 
     def ask(self, request: dict, functions=()) -> dict:
         """The answer to a request; meanwhile functions that were sent along may be called.
@@ -308,6 +306,7 @@ class Answers:
             if "hint" in answer:
                 raise hints.Hint(clean(answer["hint"]))
             try:
+                self.results.append(answer["result"])
                 return decode(answer["result"])
             except (KeyError, ValueError, TypeError, RecursionError, MemoryError):
                 raise Ended("a result that is no plain value") from None

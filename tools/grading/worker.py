@@ -14,7 +14,9 @@ import os
 import resource
 import signal
 import socket
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from tools.grading.plain import Channel, Ended, decode, encode
 
 TEXT_LIMIT = 20_000  # characters kept of the output of one cell
 RINGS = (signal.SIGALRM, signal.SIGPROF)
+LINUX = sys.platform.startswith("linux")
 
 
 class TimeLimit(BaseException):
@@ -204,16 +207,16 @@ def names_in(shell):
     }
 
 
-def child(connection, task, shell):
+def child(connection, task, folder, shell):
     """Do what the grader asks for until it hangs up."""
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)
-    os.chdir(task["folder"])
-    os.environ.update(HOME=task["folder"], TMPDIR=task["folder"])
-    if task["memory"] and sys.platform.startswith("linux"):
-        limit = used_memory() + int(task["memory"])
+    os.chdir(folder)
+    os.environ.update(HOME=folder, TMPDIR=folder)
+    if task["memory"] and LINUX:
+        limit = memory_of("self")[0] + task["memory"]
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000_000, 100_000_000))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -237,77 +240,107 @@ def child(connection, task, shell):
             channel.send({"hint": f"the result is {error}", "id": request["id"]})
 
 
-def used_memory():
-    """Bytes of address space that this process has now (0 where the system does not say)."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-    except OSError:
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
 # ---- in the parent -------------------------------------------------------------------------------
 
 
 def closed_to_others(closed):
     """Whether other processes, such as a submission, may not look into or change this one."""
-    if sys.platform.startswith("linux"):
+    if LINUX:
         set_dumpable = 4
         ctypes.CDLL(None).prctl(set_dumpable, int(not closed), 0, 0, 0)
 
 
 def adopt_orphans():
     """Become the parent of processes whose parent dies, so that none outlives its notebook."""
-    if sys.platform.startswith("linux"):
+    if LINUX:
         set_child_subreaper = 36
         ctypes.CDLL(None, use_errno=True).prctl(set_child_subreaper, 1, 0, 0, 0)
 
 
-def end_all_children():
-    """End every process that was started from here, directly or through others."""
+def started():
+    """The ids of all processes that were started from here, directly or through others."""
+    if os.getpid() == 1:  # in a view of its own: whoever else is there
+        return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
     import psutil
 
-    for _ in range(20):
-        children = psutil.Process().children(recursive=True)
-        if not children:
-            return
-        for process in children:
-            try:
-                process.kill()
-            except psutil.NoSuchProcess:
+    return [process.pid for process in psutil.Process().children(recursive=True)]
+
+
+def end_all_children():
+    """End every process that was started from here."""
+    for _ in range(100):
+        try:
+            if os.getpid() == 1:
+                os.kill(-1, signal.SIGKILL)  # all at once, so that none can start another one
+            for pid in () if os.getpid() == 1 else started():
+                os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:  # those that were adopted, too
                 pass
-        psutil.wait_procs(children, timeout=1)
-        while True:  # collect those that were adopted
-            try:
-                if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                    break
-            except ChildProcessError:
-                break
+        except ChildProcessError:
+            return
+        time.sleep(0.01)
+
+
+def memory_of(pid):
+    """Bytes of address space of a process, and of memory that it shares with no file."""
+    try:
+        size, resident, shared, *_ = map(int, Path(f"/proc/{pid}/statm").read_text().split())
+    except OSError:  # it has ended
+        return 0, 0
+    page = os.sysconf("SC_PAGE_SIZE")
+    return size * page, (resident - shared) * page
+
+
+def too_much(task):
+    """Which limit a submission's processes are over, all together; empty if none."""
+    pids = started()
+    if len(pids) > task["processes"]:
+        return f"more than {task['processes']} processes"
+    inherited = memory_of("self")[1] if LINUX else 0
+    if LINUX and 0 < task["memory"] < sum(max(memory_of(p)[1] - inherited, 0) for p in pids):
+        return f"more than {task['memory'] / 1e9:g} GB of memory in several processes"
+    return ""
 
 
 def serve(control, connection, task, shell):
-    """Fork, wait until the grader says stop, end what is left; how the child had ended, or None."""
+    """Fork, watch until the grader says stop, end and delete what is left; what there is to say."""
+    home = os.environ["HOME"]
+    folder = tempfile.mkdtemp(dir=home)
     pid = os.fork()
     if pid == 0:
         status = 70
         try:
             control.close()
             closed_to_others(False)
-            child(connection, task, shell)
+            child(connection, task, folder, shell)
             status = 0
         finally:
             os._exit(status)
     connection.close()
-    control.recv(1)
-    code = None
-    for _ in range(20):  # a process that is about to end may still say how
+    said = {"why": "", "code": None}
+    control.settimeout(0.1)
+    while True:
+        try:
+            control.recv(1)
+            break
+        except TimeoutError:
+            said["why"] = said["why"] or too_much(task)
+            if said["why"]:
+                end_all_children()
+    control.settimeout(None)
+    for _ in range(0 if said["why"] else 20):  # one that is about to end may still say how
         found, status = os.waitpid(pid, os.WNOHANG)
         if found:
-            code = os.waitstatus_to_exitcode(status)
+            said["code"] = os.waitstatus_to_exitcode(status)
             break
         time.sleep(0.01)
     end_all_children()
-    return code
+    for command in ["chmod", "-R", "u+rwx", home], ["find", home, "-mindepth", "1", "-delete"]:
+        subprocess.run(command, stderr=subprocess.DEVNULL)
+    return said | {"left": os.listdir(home)[:1]}
 
 
 def main():
@@ -325,6 +358,7 @@ def main():
     import helpers.training  # noqa: F401
 
     shell = make_shell()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a submission could send it
     adopt_orphans()
     closed_to_others(True)
     control = socket.socket(fileno=os.dup(0))
@@ -334,8 +368,8 @@ def main():
         if not data:
             return
         connection = socket.socket(fileno=handles[0])
-        code = serve(control, connection, json.loads(data), shell)
-        control.sendall(json.dumps({"code": code}).encode())
+        said = serve(control, connection, json.loads(data), shell)
+        control.sendall(json.dumps(said).encode())
 
 
 if __name__ == "__main__":
