@@ -11,6 +11,7 @@
 - environment.yml comes from the requirements in pyproject.toml.
 - docs/claims comes from the claims in the saved notebooks, and so do README's verdicts. Its picture
   is the output of the cell whose metadata name the file: `"picture": "docs/forecast.png"`.
+- The notebooks in Persian come from the lessons and their catalogues: see tools/persian.py.
 
 Nothing is executed. Badges and set-up cell name the same ref, so that a notebook never meets the
 helpers of another version.
@@ -388,10 +389,13 @@ def pictures(notebooks: Iterable[Path]) -> dict[str, tuple[bytes, str]]:
 
 def everything(source: Source, old: Source, root: Path = ROOT) -> dict[Path, str | bytes]:
     """What every generated file should hold, but the assignments' releases, which need nbgrader."""
+    from tools import persian  # which imports this module
+
     texts = dict(pages(source, old, root))
     if root == ROOT:
         texts |= claim_pages(texts[README])
         texts[ROOT / "environment.yml"] = environment.conda_file()
+        texts |= persian.notebooks(texts, source)
     return texts
 
 

@@ -1,0 +1,131 @@
+"""Notebooks in Persian, from the catalogues of the Persian web pages.
+
+The text is replaced block by block and set from right to left. Code and outputs are those of the
+lesson. A sentence that has changed since it was translated appears in English.
+"""
+
+import argparse
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools import publish
+from tools.project import ROOT, write_all
+
+CATALOGUES = ROOT / "site" / "locale" / "fa" / "LC_MESSAGES"
+SIGNED = ROOT / "site" / "locale" / "signed.txt"
+HOW = "site/locale/README.md"
+UNSIGNED = (
+    "No Persian reader has signed this translation yet. Is a sentence wrong or clumsy? "
+    "[Open an issue]({issue}). To sign it, [see how]({how})."
+)
+MARKER = r"\s*(?:#+ |- |> ?)*"
+# A formula is drawn from left to right anyway; code with signs in it must be told to be.
+CODE = re.compile(r"`[^`]*[^`\w.][^`]*`")
+
+
+def catalogue(name: str) -> dict[str, str]:
+    """{English: Persian} of what is translated; a fuzzy entry is of an older sentence."""
+    from babel.messages.pofile import read_po
+
+    with (CATALOGUES / f"{name}.po").open("rb") as file:
+        return {m.id: m.string for m in read_po(file) if m.id and m.string and not m.fuzzy}
+
+
+def pieces(source: str) -> Iterator[tuple[str, bool]]:
+    """A Markdown cell in pieces, each with whether a translator sees it. A block is one line."""
+    formula = False
+    for line in source.splitlines(keepends=True):
+        text, end = line.rstrip("\n"), line[len(line.rstrip("\n")) :]
+        fence = text.count("$$")
+        if fence or formula or re.fullmatch(rf"{MARKER}|[|\s:-]*|{publish.BADGES}", text):
+            formula ^= fence % 2 == 1
+            yield text, False
+        elif text.startswith("|"):
+            for part in re.split(r"((?<!\\)\||(?<=\|) +| +(?=\|))", text):
+                yield part, bool(part.strip(" |"))
+        else:
+            marker = re.match(MARKER, text)[0]
+            yield marker, False
+            yield text[len(marker) :], True
+        yield end, False
+
+
+def messages(notebook: dict) -> list[str]:
+    """What a translator of the notebook sees: its text, block by block, and its figures' alts."""
+    found = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            found |= {text: None for text, seen in pieces("".join(cell["source"])) if seen}
+        for output in cell.get("outputs", []):
+            if alt := output.get("metadata", {}).get("image/png", {}).get("alt"):
+                found[alt] = None
+    return list(found)
+
+
+def wordless(message: str) -> bool:
+    """Nothing in it but formulas, code, numbers and names: there is nothing to translate."""
+    rest = re.sub(r"\$[^$]+\$|`[^`]+`|\b(?:Keras|LSTM)\b", "", message)
+    return not re.search(r"[A-Za-z]", rest)
+
+
+def right_to_left(source: str, known: dict[str, str]) -> str:
+    """The cell in Persian; where a block is not translated, it stands in English."""
+
+    def block(text):
+        if text in known:
+            return CODE.sub(lambda m: f'<span dir="ltr">{m[0]}</span>', known[text])
+        return text if wordless(text) else f'<span dir="ltr">{text}</span>'
+
+    text = "".join(block(piece) if seen else piece for piece, seen in pieces(source))
+    text = re.sub(r"\]\((?![\w+.-]+:|#)", "](../", text)
+    return f'<div dir="rtl">\n\n{text.strip()}\n\n</div>'
+
+
+def translated(text: str, name: str, source: publish.Source) -> str:
+    """The notebook in Persian.
+
+    Args:
+        text: the saved notebook.
+        name: its name, which is also that of its catalogue.
+        source: the repository, for the badges.
+    """
+    notebook, known = json.loads(text), catalogue(f"notebooks/{name}")
+    badges = source.badges(f"notebooks/fa/{name}.ipynb")
+    for number, cell in enumerate(notebook["cells"]):
+        if cell["cell_type"] == "markdown":
+            new = right_to_left("".join(cell["source"]), known)
+            if number == 0:
+                below = f"{badges}\n\n{unsigned(name, source)}".strip()
+                new = re.sub(publish.BADGES, lambda _: below, new, count=1)  # noqa: B023
+            cell["source"] = new.splitlines(keepends=True)
+    return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
+
+
+def unsigned(name: str, source: publish.Source) -> str:
+    """A line for the reader while nobody has signed the page: see site/locale/README.md."""
+    signed = SIGNED.read_text(encoding="utf-8").splitlines() if SIGNED.is_file() else []
+    if any(line.startswith(f"fa notebooks/{name}: ") for line in signed):
+        return ""
+    line = catalogue("site").get(UNSIGNED, UNSIGNED)
+    how = f"{source.address}/blob/{source.ref}/{HOW}"
+    return "*" + line.format(issue=f"{source.address}/issues/new", how=how) + "*"
+
+
+def notebooks(texts: dict[Path, str], source: publish.Source) -> dict[Path, str]:
+    """{file: text} of every notebook that has a catalogue, from the texts of the lessons."""
+    names = sorted(path.stem for path in (CATALOGUES / "notebooks").glob("*.po"))
+    folder = ROOT / "notebooks"
+    return {
+        folder / "fa" / f"{n}.ipynb": translated(texts[folder / f"{n}.ipynb"], n, source)
+        for n in names
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Write the Persian notebooks.")
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if not current")
+    check = parser.parse_args().check
+    texts = {p: p.read_text(encoding="utf-8") for p in (ROOT / "notebooks").glob("*.ipynb")}
+    return write_all(notebooks(texts, publish.written_down()), check, "persian", ROOT)
