@@ -9,7 +9,7 @@ import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
 
-from tools import persian, publish
+from tools import persian, publish, staging
 from tools.project import ROOT
 
 PATHS = sorted(persian.CATALOGUES.rglob("*.po"))
@@ -21,6 +21,10 @@ with (ROOT / "site" / "glossary.csv").open(encoding="utf-8") as file:
 FORMULA, CODE = r"\$[^$]+\$", r"`[^`]+`"
 NUMBER = r"\d+(?:[,٬]\d{3})*(?:[.٫]\d+)?"
 LATIN = str.maketrans("۰۱۲۳۴۵۶۷۸۹٫−", "0123456789.-")
+
+
+def catalogue(name):
+    return staging.catalogue("fa", name)
 
 
 def plain(text):
@@ -102,7 +106,7 @@ CHECKS = {
 @pytest.mark.parametrize("what", CHECKS)
 @pytest.mark.parametrize("name", NAMES)
 def test_the_translation(name, what):
-    entries = persian.catalogue(name).items()
+    entries = catalogue(name).items()
     wrong = [
         f"{found}: {text}" for english, text in entries if (found := CHECKS[what](english, text))
     ]
@@ -136,11 +140,11 @@ def test_a_wrong_translation_is_found(english, text, what):
 
 
 def test_verdicts_have_one_name():
-    site = persian.catalogue("site")
+    site = catalogue("site")
     for name in ("holds", "does not hold", "depends", "not decided", "by definition"):
         assert site[name] == GLOSSARY[f"verdict: {name}"]
     for lesson in LESSONS:
-        for english, text in persian.catalogue(lesson).items():
+        for english, text in catalogue(lesson).items():
             if found := re.match(r"\*\*[ABQ]\d+\w? (holds|depends)", english):
                 assert site[found[1]] in text.split("**")[1]
 
@@ -148,7 +152,7 @@ def test_verdicts_have_one_name():
 def test_the_whole_of_a_lesson_is_translated_and_nothing_is_stale():
     for name in LESSONS:
         lesson = json.loads((ROOT / f"{name}.ipynb").read_text(encoding="utf-8"))
-        wanted, known = persian.messages(lesson), persian.catalogue(name)
+        wanted, known = persian.messages(lesson), catalogue(name)
         assert not set(known) - set(wanted), "a translation of a sentence that is gone"
         lacking = [message for message in wanted if message not in known]
         assert len(lacking) < 0.05 * len(wanted), lacking
@@ -156,7 +160,7 @@ def test_the_whole_of_a_lesson_is_translated_and_nothing_is_stale():
 
 def test_every_claim_is_translated():
     claims = json.loads((ROOT / "helpers" / "tables" / "claims.json").read_text(encoding="utf-8"))
-    known = persian.catalogue("site")
+    known = catalogue("site")
     assert not [c["claim"] for c in claims if c["claim"] not in known or c["source"] not in known]
 
 
@@ -183,10 +187,12 @@ def test_a_stale_sentence_falls_back_to_english(tmp_path, monkeypatch):
     catalog.add("Old sentence.", "جملهٔ قدیمی.", flags=["fuzzy"])
     catalog.add("A new one, see [there](x.md).", "جمله‌ای تازه، [آنجا](x.md) را ببینید.")
     catalog.add("Nothing yet.", "")
-    with (tmp_path / "page.po").open("wb") as file:
+    folder = tmp_path / "fa" / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    with (folder / "page.po").open("wb") as file:
         write_po(file, catalog)
-    monkeypatch.setattr(persian, "CATALOGUES", tmp_path)
-    known = persian.catalogue("page")
+    monkeypatch.setattr(staging, "LOCALE", tmp_path)
+    known = catalogue("page")
     assert list(known) == ["A new one, see [there](x.md)."]
     cell = (
         "## Old sentence.\n\n- A new one, see [there](x.md).\n\n$$a = b$$\n\n| Nothing yet. | $z$ |"

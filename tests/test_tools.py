@@ -191,6 +191,8 @@ def test_readme_says_while_the_address_is_nobodys(small_tree, repo, warned):
         readme = (small_tree / "README.md").read_text()
         assert ("Not public yet" in readme) is warned
         assert f"git clone https://github.com/{repo}.git\n" in readme
+        owner, name = repo.split("/")
+        assert f"(https://{owner.lower()}.github.io/{name}/)" in readme
         publish.publish(["--repo", "another/one"], small_tree)
 
 

@@ -21,6 +21,8 @@ COMMANDS = {
     "claims": ("tools.publish:claims", "", "write docs/claims from the saved notebooks"),
     "publish": ("tools.publish:publish", "grading", "write the address and all generated text"),
     "persian": ("tools.persian:main", "", "write the notebooks in Persian from their catalogues"),
+    "site": ("tools.site:site", None, "build the web pages from the saved notebooks"),
+    "site-check": ("tools.site:check", None, "build them and try every page in a browser"),
     "assignments": ("tools.assignments:main", "grading", "write the students' releases"),
     "grade": ("tools.grade:main", "grading", "grade a class: grade FOLDER"),
     "review": ("tools.review:review", "", "let git show notebook changes cell by cell"),

@@ -10,27 +10,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools import publish
+from tools import publish, staging
 from tools.project import ROOT, write_all
 
-CATALOGUES = ROOT / "site" / "locale" / "fa" / "LC_MESSAGES"
-SIGNED = ROOT / "site" / "locale" / "signed.txt"
-HOW = "site/locale/README.md"
-UNSIGNED = (
-    "No Persian reader has signed this translation yet. Is a sentence wrong or clumsy? "
-    "[Open an issue]({issue}). To sign it, [see how]({how})."
-)
+CATALOGUES = staging.LOCALE / "fa" / "LC_MESSAGES"
 MARKER = r"\s*(?:#+ |- |> ?)*"
 # A formula is drawn from left to right anyway; code with signs in it must be told to be.
 CODE = re.compile(r"`[^`]*[^`\w.][^`]*`")
-
-
-def catalogue(name: str) -> dict[str, str]:
-    """{English: Persian} of what is translated; a fuzzy entry is of an older sentence."""
-    from babel.messages.pofile import read_po
-
-    with (CATALOGUES / f"{name}.po").open("rb") as file:
-        return {m.id: m.string for m in read_po(file) if m.id and m.string and not m.fuzzy}
 
 
 def pieces(source: str) -> Iterator[tuple[str, bool]]:
@@ -91,26 +77,23 @@ def translated(text: str, name: str, source: publish.Source) -> str:
         name: its name, which is also that of its catalogue.
         source: the repository, for the badges.
     """
-    notebook, known = json.loads(text), catalogue(f"notebooks/{name}")
+    notebook, known = json.loads(text), staging.catalogue("fa", f"notebooks/{name}")
     badges = source.badges(f"notebooks/fa/{name}.ipynb")
     for number, cell in enumerate(notebook["cells"]):
         if cell["cell_type"] == "markdown":
             new = right_to_left("".join(cell["source"]), known)
             if number == 0:
-                below = f"{badges}\n\n{unsigned(name, source)}".strip()
+                below = f"{badges}\n\n{unsigned(source)}"
                 new = re.sub(publish.BADGES, lambda _: below, new, count=1)  # noqa: B023
             cell["source"] = new.splitlines(keepends=True)
     return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
 
 
-def unsigned(name: str, source: publish.Source) -> str:
-    """A line for the reader while nobody has signed the page: see site/locale/README.md."""
-    signed = SIGNED.read_text(encoding="utf-8").splitlines() if SIGNED.is_file() else []
-    if any(line.startswith(f"fa notebooks/{name}: ") for line in signed):
-        return ""
-    line = catalogue("site").get(UNSIGNED, UNSIGNED)
-    how = f"{source.address}/blob/{source.ref}/{HOW}"
-    return "*" + line.format(issue=f"{source.address}/issues/new", how=how) + "*"
+def unsigned(source: publish.Source) -> str:
+    """What the Persian pages say above their text, too."""
+    words = staging.Words("fa")
+    how = f"[{words(staging.HOW_TO_SIGN)}]({source.site}translations.html)"
+    return f"*{words(staging.UNSIGNED)} {how}*"
 
 
 def notebooks(texts: dict[Path, str], source: publish.Source) -> dict[Path, str]:
