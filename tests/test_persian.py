@@ -198,7 +198,8 @@ def test_a_stale_sentence_falls_back_to_english(tmp_path, monkeypatch):
         "## Old sentence.\n\n- A new one, see [there](x.md).\n\n$$a = b$$\n\n| Nothing yet. | $z$ |"
     )
     assert persian.right_to_left(cell, known) == (
-        '<div dir="rtl">\n\n## <span dir="ltr">Old sentence.</span>\n\n'
+        '<div dir="rtl">\n\n<span style="display: block; text-align: right">'
+        '<span dir="ltr">Nothing yet.</span></span>\n\n## <span dir="ltr">Old sentence.</span>\n\n'
         "- جمله‌ای تازه، [آنجا](../x.md) را ببینید.\n\n$$a = b$$\n\n"
         '| <span dir="ltr">Nothing yet.</span> | $z$ |\n\n</div>'
     )

@@ -15,27 +15,30 @@ from tools.project import ROOT, write_all
 
 CATALOGUES = staging.LOCALE / "fa" / "LC_MESSAGES"
 MARKER = r"\s*(?:#+ |- |> ?)*"
+# JupyterLab aligns paragraphs on the left, whatever their direction.
+PARAGRAPH = '<span style="display: block; text-align: right">{}</span>'
 # A formula is drawn from left to right anyway; code with signs in it must be told to be.
 CODE = re.compile(r"`[^`]*[^`\w.][^`]*`")
 
 
-def pieces(source: str) -> Iterator[tuple[str, bool]]:
-    """A Markdown cell in pieces, each with whether a translator sees it. A block is one line."""
+def pieces(source: str) -> Iterator[tuple[str, str]]:
+    """A Markdown cell in pieces, each with its kind where a translator sees it: a paragraph, or a
+    heading, list item or table cell. A block is one line."""
     formula = False
     for line in source.splitlines(keepends=True):
         text, end = line.rstrip("\n"), line[len(line.rstrip("\n")) :]
         fence = text.count("$$")
         if fence or formula or re.fullmatch(rf"{MARKER}|[|\s:-]*|{publish.BADGES}", text):
             formula ^= fence % 2 == 1
-            yield text, False
+            yield text, ""
         elif text.startswith("|"):
             for part in re.split(r"((?<!\\)\||(?<=\|) +| +(?=\|))", text):
-                yield part, bool(part.strip(" |"))
+                yield part, "other" if part.strip(" |") else ""
         else:
             marker = re.match(MARKER, text)[0]
-            yield marker, False
-            yield text[len(marker) :], True
-        yield end, False
+            yield marker, ""
+            yield text[len(marker) :], "other" if re.search("[#-]", marker) else "paragraph"
+        yield end, ""
 
 
 def messages(notebook: dict) -> list[str]:
@@ -43,7 +46,7 @@ def messages(notebook: dict) -> list[str]:
     found = {}
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
-            found |= {text: None for text, seen in pieces("".join(cell["source"])) if seen}
+            found |= {text: None for text, kind in pieces("".join(cell["source"])) if kind}
         for output in cell.get("outputs", []):
             if alt := output.get("metadata", {}).get("image/png", {}).get("alt"):
                 found[alt] = None
@@ -59,12 +62,14 @@ def wordless(message: str) -> bool:
 def right_to_left(source: str, known: dict[str, str]) -> str:
     """The cell in Persian; where a block is not translated, it stands in English."""
 
-    def block(text):
+    def block(text, kind):
+        if kind == "paragraph":
+            return PARAGRAPH.format(block(text, "other"))
         if text in known:
             return CODE.sub(lambda m: f'<span dir="ltr">{m[0]}</span>', known[text])
         return text if wordless(text) else f'<span dir="ltr">{text}</span>'
 
-    text = "".join(block(piece) if seen else piece for piece, seen in pieces(source))
+    text = "".join(block(text, kind) if kind else text for text, kind in pieces(source))
     text = re.sub(r"\]\((?![\w+.-]+:|#)", "](../", text)
     return f'<div dir="rtl">\n\n{text.strip()}\n\n</div>'
 
@@ -93,7 +98,7 @@ def unsigned(source: publish.Source) -> str:
     """What the Persian pages say above their text, too."""
     words = staging.Words("fa")
     how = f"[{words(staging.HOW_TO_SIGN)}]({source.site}translations.html)"
-    return f"*{words(staging.UNSIGNED)} {how}*"
+    return PARAGRAPH.format(f"*{words(staging.UNSIGNED)} {how}*")
 
 
 def notebooks(texts: dict[Path, str], source: publish.Source) -> dict[Path, str]:
