@@ -34,10 +34,12 @@ html_theme_options = {
     "use_repository_button": True,
     "show_toc_level": 2,
     "home_page_in_toc": True,
+    "navbar_persistent": [],
 }
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
+html_context = {"default_mode": "auto"}
 html_copy_source = html_use_index = False
 html_math_renderer = "mathml"
 translation_progress_classes = "untranslated"

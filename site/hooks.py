@@ -45,7 +45,7 @@ class Links(SphinxPostTransform):
 
     def embed(self, paragraph: nodes.Element, address: str) -> None:
         """The unit to play with, below the paragraph that links to it."""
-        title = html.escape(paragraph.astext())
+        title = html.escape(staging.unit_title(self.config.language))
         frame = (
             f'<iframe class="unit" src="{address}?embed" title="{title}" loading="lazy"></iframe>'
         )
@@ -117,7 +117,10 @@ def page_context(app, pagename, templatename, context, doctree):
             lines.append(f'<link rel="alternate" hreflang="{other}" href="{address}">')
             buttons.insert(0, {"type": "link", "url": address, "text": NAMES[other]})
     if pagename in staging.LESSONS:
-        buttons.insert(0, launch(f"{pagename}.ipynb", staging.Words(language)))
+        path = f"{pagename}.ipynb"
+        translated = path.replace("/", f"/{language}/")
+        path = translated if (staging.ROOT / translated).is_file() else path
+        buttons.insert(0, launch(path, staging.Words(language)))
     context["metatags"] = context.get("metatags", "") + "\n".join(lines)
 
 
@@ -139,9 +142,12 @@ def launch(path: str, words: staging.Words) -> dict:
 def description(doctree, app) -> str:
     """The first paragraph, up to the sentence that passes 150 characters."""
     for node in doctree.findall(nodes.paragraph) if doctree else ():
-        text = " ".join(node.astext().split())
+        shown = node.deepcopy()
+        for raw in list(shown.findall(nodes.raw)):  # tags of HTML
+            raw.parent.remove(raw)
+        text = " ".join(shown.astext().split())
         if len(text) > 40:
-            return re.match(r".{0,150}.*?(?:[.!?:؟](?=\s|$)|$)", text)[0][:300]
+            return re.match(r".{0,150}.*?(?:[.!?؟](?=\s|$)|$)", text)[0][:300]
     return app.config.html_title
 
 

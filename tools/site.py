@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 import venv
+from importlib.resources import files
 from pathlib import Path
 
 from tools import pip
@@ -25,6 +26,9 @@ LOCK = ROOT / "requirements-site.lock"
 # Persian needs a font that not every reader has. npm has it; without npm the reader's own serves.
 FONT = "@fontsource-variable/vazirmatn@5.3.0"
 FONT_FILE = "package/files/vazirmatn-arabic-wght-normal.woff2"
+# What formulas are written with: Latin, Greek, punctuation, arrows, operators, italics.
+MATH = "20-7E,A0-FF,300-36F,370-3FF,2010-205F,2100-214F,2190-22FF,2308-230B,23B0-23E1,"
+MATH += "27E6-27EF,1D434-1D467,1D6E4-1D71B"
 FACE = """
 /* Vazirmatn, by Saber Rastikerdar, under the SIL Open Font License: see vazirmatn-OFL.txt */
 @font-face {
@@ -90,8 +94,7 @@ def build(update_catalogues: bool = False) -> int:
     words = staging.Words("en")
     shutil.rmtree(staging.BUILD / "pot", ignore_errors=True)
     staging.stage("en", pages, words)
-    labels = [staging.TITLE, staging.RUN, staging.UNSIGNED, staging.HOW_TO_SIGN]
-    staging.template("site", [*words.asked, *labels])
+    staging.template("site", [*words.asked, *staging.labels()])
     unit = staging.UNIT.read_text(encoding="utf-8")
     staging.template("unit", staging.unit_words(unit).values())
     status = sphinx("gettext", "en", staging.BUILD / "pot")
@@ -101,7 +104,7 @@ def build(update_catalogues: bool = False) -> int:
     table = ""
     for language in staging.languages():
         found = staging.shares(language)
-        ready = [p for p in pages if found[p][0] >= staging.ENOUGH * found[p][1]]
+        ready = staging.ready(pages, found)
         table += staging.shares_table(language, found, ready)
         staging.compiled(language)
         if "index" in ready:
@@ -150,6 +153,8 @@ def finish(languages: list[str]) -> int:
     for language in ("en", *languages):
         target = OUT if language == "en" else OUT / language
         shutil.copy(ROOT / "build" / "site" / language / "unit.html", target)
+        mathematics = files("ziamath") / "fonts" / "STIXTwoMath-Regular.ttf"
+        part_of(mathematics, target / "_static" / "stix-two-math.woff2", MATH)
         if language == "fa" and (file := font()):
             static = target / "_static"
             shutil.copy(file, static / "vazirmatn.woff2")
@@ -160,20 +165,59 @@ def finish(languages: list[str]) -> int:
     for path in OUT.rglob("_images/*.svg"):
         drawn = re.search(r'width="(\d+)" height="(\d+)"', path.read_text(encoding="utf-8"))
         sizes[path] = drawn.groups()
+    icons = {"fa-xmark"}  # the theme's script adds this one
+    for path in OUT.rglob("_static/*.html"):  # the theme's own templates
+        path.unlink()
     for page in OUT.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         text = re.sub(r"<script defer[^>]*fontawesome\.js[^>]*></script>", "", text)
+        text = re.sub(r'<span class="[npw]">([^<]*)</span>', r"\1", text)  # code without a colour
+        if page.name != "search.html":
+            text = re.sub(
+                r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*">'
+                r"</script>",
+                "",
+                text,
+            )
+        icons |= set(re.findall(r"\bfa-[\w-]+", text))
+        text = text.replace(' aria-label="Toggle hidden content"', "")  # the words in it say more
         for tag in set(re.findall(r"<img [^>]*>", text)):
             text = text.replace(tag, image(tag, page.parent, sizes))
         if page.is_relative_to(OUT / "fa"):
             text = text.replace('<html lang="fa"', '<html lang="fa" dir="rtl"', 1)
         page.write_text(text, encoding="utf-8")
     for path in [*OUT.rglob("*.map"), *OUT.rglob("fontawesome.js*"), *OUT.rglob(".buildinfo")]:
-        path.unlink()
+        path.unlink(missing_ok=True)
     for folder in [*OUT.rglob("_static/locales"), *OUT.rglob("_sphinx_design_static")]:
         shutil.rmtree(folder)
+    for sheet in OUT.rglob("pydata-sphinx-theme.css"):
+        only_icons(sheet, icons)
     (OUT / ".nojekyll").touch()
     return 0
+
+
+def only_icons(sheet: Path, used: set[str]) -> None:
+    """Keep the icons that the pages show; the theme brings two thousand."""
+    codes = set()
+
+    def rule(match):
+        if used.isdisjoint(re.findall(r"fa-[\w-]+", match[1])):
+            return ""
+        codes.add(match[2])
+        return match[0]
+
+    css = re.sub(r'((?:\.fa-[\w-]+,?)+)\{--fa:"\\(\w+)"\}', rule, sheet.read_text("utf-8"))
+    sheet.write_text(css, "utf-8")
+    for path in sheet.parents[1].glob("vendor/fontawesome/webfonts/*.woff2"):
+        part_of(path, path, ",".join(codes))
+
+
+def part_of(source: Path, target: Path, codes: str) -> None:
+    """A web font with these characters only."""
+    from fontTools import subset
+
+    arguments = [f"--unicodes={codes}", "--flavor=woff2", f"--output-file={target}"]
+    subset.main([str(source), "--layout-features=ssty", "--name-IDs=*", *arguments])
 
 
 def font() -> Path | None:

@@ -30,6 +30,13 @@ HOW_TO_SIGN = "how you can"
 ENOUGH = 0.95  # a page with more English than that looks broken
 
 
+def labels() -> list[str]:
+    """Words that a page may need though none has asked for them while it was staged."""
+    from helpers import claims
+
+    return [TITLE, RUN, UNSIGNED, HOW_TO_SIGN, *claims.VERDICTS, *publish.MIXED.values()]
+
+
 class Words:
     """The site's own words in one language; it keeps which ones were asked for."""
 
@@ -85,6 +92,12 @@ def shares(language: str) -> dict[str, tuple[int, int]]:
     return found
 
 
+def ready(pages: list[str], found: dict[str, tuple[int, int]]) -> list[str]:
+    """The pages that can be published; the table of claims is made of the site's own words."""
+    enough = {name for name, (done, wanted) in found.items() if done >= ENOUGH * wanted}
+    return [page for page in pages if page in enough and (page != CLAIMS or "site" in enough)]
+
+
 # --- the pages -----------------------------------------------------------------------------------
 
 
@@ -110,6 +123,7 @@ def stage(language: str, names: list[str], words: Words, table: str = "") -> Pat
     assignments = ASSIGNMENTS.removesuffix(".md")
     if assignments in names:
         page = (ROOT / ASSIGNMENTS).read_text(encoding="utf-8")
+        page = re.sub(r"\[!\[([^\]]*)\]\([^)]*\)\]", r"[\1]", page)  # badges lie elsewhere
         write(folder / ASSIGNMENTS, re.sub(r"<!-- .*? -->\n?", "", page))
     if "translations" in names:
         text = (ROOT / "site" / "translations.md").read_text(encoding="utf-8")
@@ -137,6 +151,11 @@ def unit_page(language: str) -> str:
 
 def unit_words(page: str) -> dict[str, str]:
     return json.loads(re.search(WORDS, page)[2])
+
+
+def unit_title(language: str) -> str:
+    title = unit_words(UNIT.read_text(encoding="utf-8"))["title"]
+    return catalogue(language, "unit").get(title, title)
 
 
 def publish_register() -> dict[str, dict]:

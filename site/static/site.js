@@ -38,13 +38,16 @@ function filterClaims(box) {
   show();
 }
 
-// Arabic keyboards write two letters that Persian words do not have.
-if (typeof Search !== "undefined") {
+// Arabic keyboards write two letters that Persian words do not have; the article writes one word
+// without its half-space.
+function searchInPersian() {
   const perform = Search.performSearch;
-  Search.performSearch = (query) => perform(query.replaceAll("ي", "ی").replaceAll("ك", "ک"));
+  Search.performSearch = (query) =>
+    perform(query.replaceAll("ي", "ی").replaceAll("ك", "ک").replaceAll("بروز", "به\u200cروز"));
 }
 
 document.addEventListener("DOMContentLoaded", () => {
+  if (typeof Search !== "undefined") searchInPersian(); // before Sphinx reads the query
   document.querySelectorAll(".claims").forEach(filterClaims);
   addEventListener("message", ({ data }) => {
     if (data?.unitHeight) document.querySelector("iframe.unit").style.height = `${data.unitHeight}px`;
