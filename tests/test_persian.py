@@ -195,7 +195,8 @@ def test_a_stale_sentence_falls_back_to_english(tmp_path, monkeypatch):
     known = catalogue("page")
     assert list(known) == ["A new one, see [there](x.md)."]
     cell = (
-        "## Old sentence.\n\n- A new one, see [there](x.md).\n\n$$a = b$$\n\n| Nothing yet. | $z$ |"
+        "Nothing yet.\n\n## Old sentence.\n\n- A new one, see [there](x.md).\n\n$$a = b$$\n\n"
+        "| Nothing yet. | $z$ |"
     )
     assert persian.right_to_left(cell, known) == (
         '<div dir="rtl">\n\n<span style="display: block; text-align: right">'
