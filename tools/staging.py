@@ -27,6 +27,7 @@ LESSONS = [f"notebooks/{path.stem}" for path in notebooks()]
 TITLE, RUN = "Recurrent networks, measured", "Run this notebook"
 UNSIGNED = "No native reader has signed this translation yet:"
 HOW_TO_SIGN = "how you can"
+NAMES = {"en": "English", "fa": "فارسی"}
 ENOUGH = 0.95  # a page with more English than that looks broken
 
 
@@ -282,4 +283,5 @@ def shares_table(language: str, found: dict[str, tuple[int, int]], ready: list[s
         if done
     )
     heads = "<th>page</th><th>sentences translated</th><th>published</th>"
-    return f'<h2>{language}</h2><table class="table"><tr>{heads}</tr>{rows}</table>\n'
+    title = f'<h2 lang="{language}">{NAMES[language]}</h2>'
+    return f'{title}<table class="table"><tr>{heads}</tr>{rows}</table>\n'
