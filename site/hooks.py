@@ -14,7 +14,6 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from tools import publish, staging
 
 SOURCE = publish.written_down()
-NAMES = {"en": "English", "fa": "فارسی"}
 
 
 class Untranslated(SphinxTransform):
@@ -77,12 +76,8 @@ def pages(folder: Path) -> set[str]:
 
 
 def in_language(app, config):
-    """The theme's words that are ours: the title, and what is said above a translation."""
-    words = staging.Words(config.language)
-    config.project = config.html_title = words(staging.TITLE)
-    if config.language != "en":
-        link = f'<a href="{SOURCE.site}translations.html">{words(staging.HOW_TO_SIGN)}</a>'
-        config.html_theme_options["announcement"] = f"{words(staging.UNSIGNED)} {link}"
+    """The one word of the theme's that is ours."""
+    config.project = config.html_title = staging.Words(config.language)(staging.TITLE)
 
 
 # --- formulas: MathML, which every browser draws without a script ---------------------------------
@@ -107,20 +102,24 @@ def block_formula(self, node):
 
 def page_context(app, pagename, templatename, context, doctree):
     language, root = app.config.language, "../" * pagename.count("/")
-    tags = [("description", description(doctree, app))]
-    lines = [f'<meta name="{name}" content="{html.escape(text)}">' for name, text in tags]
+    words = staging.Words(language)
+    about = html.escape(description(doctree, app))
+    lines = [f'<meta name="description" content="{about}">', '<link rel="icon" href="data:,">']
     buttons = context.setdefault("header_buttons", [])
     home = root if language == "en" else f"{root}../"
-    for other in NAMES:
+    if language != "en":
+        link = f'<a href="{home}translations.html">{words(staging.HOW_TO_SIGN)}</a>'
+        context["theme_announcement"] = f"{words(staging.UNSIGNED)} {link}"
+    for other in staging.NAMES:
         if other != language and pagename in pages(staging.BUILD / other):
             address = home + ("" if other == "en" else f"{other}/") + f"{pagename}.html"
             lines.append(f'<link rel="alternate" hreflang="{other}" href="{address}">')
-            buttons.insert(0, {"type": "link", "url": address, "text": NAMES[other]})
+            buttons.insert(0, {"type": "link", "url": address, "text": staging.NAMES[other]})
     if pagename in staging.LESSONS:
         path = f"{pagename}.ipynb"
         translated = path.replace("/", f"/{language}/")
         path = translated if (staging.ROOT / translated).is_file() else path
-        buttons.insert(0, launch(path, staging.Words(language)))
+        buttons.insert(0, launch(path, words))
     context["metatags"] = context.get("metatags", "") + "\n".join(lines)
 
 

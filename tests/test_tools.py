@@ -72,7 +72,8 @@ def small_tree(tmp_path):
         f'[project.urls]\nRepository = "{ADDRESS}"\n\n[tool.series]\n# a comment\nref = "{REF}"\n'
     )
     (root / "README.md").write_text(
-        f"# A\n\nNot {ADDRESS}-old.\n\n<!-- how to get it -->\n<!-- end -->\n\n"
+        f"# A\n\nNot {ADDRESS}-old. [Web]({SOURCE.site})\n\n"
+        "<!-- how to get it -->\n<!-- end -->\n\n"
         "| notebook | minutes |\n|---|---|\n"
         "| [1. One](notebooks/01_one.ipynb) | about one | 9 | 9 GB |\n"
     )

@@ -5,9 +5,7 @@ which is made from requirements-site.lock: it holds no PyTorch.
 """
 
 import argparse
-import functools
 import hashlib
-import http.server
 import os
 import re
 import shutil
@@ -23,6 +21,7 @@ from tools.project import ROOT, hand_over
 
 ENVIRONMENT = ROOT / ".venv-site"
 LOCK = ROOT / "requirements-site.lock"
+OUT = ROOT / "build" / "site" / "html"
 # Persian needs a font that not every reader has. npm has it; without npm the reader's own serves.
 FONT = "@fontsource-variable/vazirmatn@5.3.0"
 FONT_FILE = "package/files/vazirmatn-arabic-wght-normal.woff2"
@@ -62,17 +61,14 @@ def in_environment() -> None:
 def site() -> int:
     parser = argparse.ArgumentParser(description="Build the web pages into build/site/html.")
     parser.add_argument("--catalogues", action="store_true", help="bring site/locale up to date")
-    parser.add_argument("--serve", action="store_true", help="show them on this computer")
-    in_environment()
     options, start = parser.parse_args(), time.perf_counter()
+    in_environment()
     status = build(options.catalogues)
     if status == 0:
-        print(f"build/site/html is ready after {time.perf_counter() - start:.0f} s")
-    if options.serve and status == 0:
-        handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=OUT)
-        with http.server.ThreadingHTTPServer(("127.0.0.1", 8800), handler) as server:
-            print("http://localhost:8800, until Ctrl-C")
-            server.serve_forever()
+        made = f"after {time.perf_counter() - start:.0f} s"
+        print(
+            f"site/locale is up to date {made}" if options.catalogues else f"{OUT} is ready {made}"
+        )
     return status
 
 
@@ -84,15 +80,12 @@ def check() -> int:
     return build() or subprocess.run([*tests, *sys.argv[1:]], cwd=ROOT).returncode
 
 
-OUT = ROOT / "build" / "site" / "html"
-
-
 def build(update_catalogues: bool = False) -> int:
     from tools import staging
 
     pages = ["index", *staging.LESSONS, staging.CLAIMS, staging.ASSIGNMENTS.removesuffix(".md")]
     words = staging.Words("en")
-    shutil.rmtree(staging.BUILD / "pot", ignore_errors=True)
+    shutil.rmtree(staging.BUILD, ignore_errors=True)
     staging.stage("en", pages, words)
     staging.template("site", [*words.asked, *staging.labels()])
     unit = staging.UNIT.read_text(encoding="utf-8")
@@ -100,7 +93,6 @@ def build(update_catalogues: bool = False) -> int:
     status = sphinx("gettext", "en", staging.BUILD / "pot")
     if status or update_catalogues:
         return status or catalogues()
-    shutil.rmtree(OUT, ignore_errors=True)
     table = ""
     for language in staging.languages():
         found = staging.shares(language)
@@ -134,12 +126,12 @@ def catalogues() -> int:
     from tools.staging import BUILD, LOCALE, languages
 
     for language in languages():
-        kept = {path: path.read_bytes() for path in (LOCALE / language).rglob("*.po")}
+        kept = set((LOCALE / language).rglob("*.po"))
         command = [sys.executable, "-m", "sphinx_intl", "update", "-p", str(BUILD / "pot")]
         command += ["-d", str(LOCALE), "-l", language, "-w", "100"]
         if subprocess.run(command, cwd=ROOT).returncode:
             return 1
-        for path in set((LOCALE / language).rglob("*.po")) - set(kept):
+        for path in set((LOCALE / language).rglob("*.po")) - kept:
             path.unlink()
     return 0
 

@@ -27,6 +27,7 @@ LESSONS = [f"notebooks/{path.stem}" for path in notebooks()]
 TITLE, RUN = "Recurrent networks, measured", "Run this notebook"
 UNSIGNED = "No native reader has signed this translation yet:"
 HOW_TO_SIGN = "how you can"
+NAMES = {"en": "English", "fa": "فارسی"}
 ENOUGH = 0.95  # a page with more English than that looks broken
 
 
@@ -119,7 +120,9 @@ def stage(language: str, names: list[str], words: Words, table: str = "") -> Pat
             write(folder / f"{lesson}.ipynb", notebook_page(text, registered, words))
     if CLAIMS in names:
         head = publish.CLAIMS_HEAD.replace("{tally}\n\n", "")
-        write(folder / f"{CLAIMS}.md", head + "\n" + claims_table(records, registered, words))
+        write(
+            folder / f"{CLAIMS}.md", head + "\n" + claims_table(records, registered, words, names)
+        )
     assignments = ASSIGNMENTS.removesuffix(".md")
     if assignments in names:
         page = (ROOT / ASSIGNMENTS).read_text(encoding="utf-8")
@@ -251,12 +254,13 @@ def claim_box(record: dict, registered: dict, words: Words) -> str:
     )
 
 
-def claims_table(records: list[dict], registered: dict, words: Words) -> str:
+def claims_table(records: list[dict], registered: dict, words: Words, names: list[str]) -> str:
     """All claims in one table; claims.js adds the filter."""
     rows = []
     for record in records:
-        number = int(record["notebook"][:2])
-        where = f'<a href="../notebooks/{record["notebook"]}.html">{words("Lesson")} {number}</a>'
+        lesson, number = f"notebooks/{record['notebook']}", int(record["notebook"][:2])
+        place = "../" if lesson in names else "../../"  # a lesson that is not translated
+        where = f'<a href="{place}{lesson}.html">{words("Lesson")} {number}</a>'
         source = html.escape(words(registered[record["id"]]["source"]))
         rows.append(
             f'<tr data-verdict="{record["verdict"]}"><td>{verdict(record, words)}</td>'
@@ -282,4 +286,5 @@ def shares_table(language: str, found: dict[str, tuple[int, int]], ready: list[s
         if done
     )
     heads = "<th>page</th><th>sentences translated</th><th>published</th>"
-    return f'<h2>{language}</h2><table class="table"><tr>{heads}</tr>{rows}</table>\n'
+    title = f'<h2 lang="{language}">{NAMES[language]}</h2>'
+    return f'{title}<table class="table"><tr>{heads}</tr>{rows}</table>\n'
