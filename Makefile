@@ -6,7 +6,7 @@
 #   make publish REPO=owner/name REF=branch-or-tag
 # Without PYTHON=, an environment that is there is used with the Python that made it.
 PYTHON ?= $(shell .venv/bin/python -c 'print(".venv/bin/python")' 2>/dev/null || echo python3)
-NAMES := lab setup check quick test refresh claims publish assignments grade
+NAMES := lab setup check quick test refresh claims publish site site-check assignments grade
 
 .PHONY: $(NAMES)
 $(NAMES):

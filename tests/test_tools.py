@@ -72,7 +72,8 @@ def small_tree(tmp_path):
         f'[project.urls]\nRepository = "{ADDRESS}"\n\n[tool.series]\n# a comment\nref = "{REF}"\n'
     )
     (root / "README.md").write_text(
-        f"# A\n\nNot {ADDRESS}-old.\n\n<!-- how to get it -->\n<!-- end -->\n\n"
+        f"# A\n\nNot {ADDRESS}-old. [Web]({SOURCE.site})\n\n"
+        "<!-- how to get it -->\n<!-- end -->\n\n"
         "| notebook | minutes |\n|---|---|\n"
         "| [1. One](notebooks/01_one.ipynb) | about one | 9 | 9 GB |\n"
     )
@@ -191,6 +192,8 @@ def test_readme_says_while_the_address_is_nobodys(small_tree, repo, warned):
         readme = (small_tree / "README.md").read_text()
         assert ("Not public yet" in readme) is warned
         assert f"git clone https://github.com/{repo}.git\n" in readme
+        owner, name = repo.split("/")
+        assert f"(https://{owner.lower()}.github.io/{name}/)" in readme
         publish.publish(["--repo", "another/one"], small_tree)
 
 

@@ -19,6 +19,7 @@ VENV = (ROOT / ".venv").resolve()  # it may be a link to a larger disk
 ASIDE = VENV.with_name(f"{VENV.name}-aside")
 PIP_LOG = ROOT / ".cache" / "pip.log"
 LOCK, GRADING_LOCK = "requirements.lock", "requirements-grading.lock"
+SITE_LOCK = "requirements-site.lock"
 TORCH = "torch==2.13.0"  # for every system and index, so written without a build label
 NEWEST = (3, 14)  # the last Python that this PyTorch was built for
 NEEDED_GB = 4
@@ -219,6 +220,8 @@ HEADERS = {
     "# ranges in pyproject.toml; do not edit by hand.\n",
     GRADING_LOCK: f"# What grading adds to {LOCK}. Written by `python -m tools lock`; do not edit "
     "by hand.\n",
+    SITE_LOCK: "# What the web pages are built and checked with, in an environment of their own. "
+    "Written by\n# `python -m tools lock`; do not edit by hand.\n",
 }
 # On Linux the PyTorch of some indexes asks for these; pip fetches them where it does.
 GPU = re.compile("(nvidia|cuda|triton)\\b")
@@ -240,7 +243,7 @@ def conda_file() -> str:
 
 
 def lock() -> None:
-    """Write both lock files: one version of each package that serves every Python and system.
+    """Write the lock files: one version of each package that serves every Python and system.
 
     A version in the present file is kept while it fits; arguments go to uv (`--upgrade`, say).
     """
@@ -248,7 +251,8 @@ def lock() -> None:
         print("Arguments go to `uv pip compile`: --upgrade, or --upgrade-package NAME.")
         return
     series = [TORCH, "setuptools", *requirements("lab", "test").values()]
-    grading = pyproject()["project"]["optional-dependencies"]["grading"]
+    extras = pyproject()["project"]["optional-dependencies"]
+    grading = extras["grading"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
@@ -265,9 +269,11 @@ def lock() -> None:
             lines = (folder / "new.txt").read_text().splitlines()
             return [re.sub(r"\+\w+", "", line) for line in lines if not GPU.match(line)]
 
-        old, added = ((ROOT / file).read_text(encoding="utf-8") for file in HEADERS)
+        old, added, site = ((ROOT / file).read_text(encoding="utf-8") for file in HEADERS)
         lines = resolved(series, old)
         more = resolved([*series, *grading, *lines], added)
+        pages = resolved(extras["site"], site)
     newest = ".".join(map(str, NEWEST))
-    for file, found in ((LOCK, lines), (GRADING_LOCK, [x for x in more if x not in lines])):
+    more = [line for line in more if line not in lines]
+    for file, found in zip(HEADERS, (lines, more, pages), strict=True):
         write(ROOT / file, HEADERS[file].format(newest=newest) + "\n".join(found) + "\n")

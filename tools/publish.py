@@ -2,7 +2,7 @@
 
 - The public address has one home, `Repository` and `ref` in pyproject.toml. From there it goes into
   the launch badges under each notebook's title and in each row of the README's table, into the
-  set-up cell of every notebook, and into every other link to the repository.
+  set-up cell of every notebook, and into every other link to the repository or the web pages.
 - How to get the series (clone, ZIP) is written from the same address into README, with a warning
   while it is the placeholder.
 - The assignments are handed out from the branch `handout` of a repository, which holds no solution:
@@ -11,6 +11,7 @@
 - environment.yml comes from the requirements in pyproject.toml.
 - docs/claims comes from the claims in the saved notebooks, and so do README's verdicts. Its picture
   is the output of the cell whose metadata name the file: `"picture": "docs/forecast.png"`.
+- The notebooks in Persian come from the lessons and their catalogues: see tools/persian.py.
 
 Nothing is executed. Badges and set-up cell name the same ref, so that a notebook never meets the
 helpers of another version.
@@ -69,6 +70,11 @@ class Source(NamedTuple):
     def address(self) -> str:
         return f"https://github.com/{self.repo}"
 
+    @property
+    def site(self) -> str:
+        owner, name = self.repo.split("/")
+        return f"https://{owner.lower()}.github.io/{name}/"
+
     def binder(self, path: str) -> str:
         return f"https://mybinder.org/v2/gh/{self.repo}/{self.ref}?labpath={path}"
 
@@ -111,8 +117,8 @@ class Source(NamedTuple):
         if self.repo == PLACEHOLDER:
             text += (
                 "\n\n**Not public yet:** this address is a placeholder, so the links to it, the "
-                "Binder and Colab\nbadges included, lead nowhere. `make publish REPO=owner/name` "
-                "puts yours in and removes this paragraph."
+                "web pages and the\nBinder and Colab badges included, lead nowhere. "
+                "`make publish REPO=owner/name` puts yours in and removes this paragraph."
             )
         return text
 
@@ -150,7 +156,7 @@ def written_down(root: Path = ROOT) -> Source:
 def with_links(text: str, source: Source, old: Source) -> str:
     """The text with its launch links, and its links to the old repository, led to the source."""
     text = re.sub(BINDER, lambda match: source.binder(match[1]), text)
-    text = re.sub(COLAB, lambda match: source.colab(match[1]), text)
+    text = re.sub(COLAB, lambda match: source.colab(match[1]), text).replace(old.site, source.site)
     return re.sub(rf"{re.escape(old.address)}(?![\w-]|\.(?!git\b)\w)", source.address, text)
 
 
@@ -388,10 +394,13 @@ def pictures(notebooks: Iterable[Path]) -> dict[str, tuple[bytes, str]]:
 
 def everything(source: Source, old: Source, root: Path = ROOT) -> dict[Path, str | bytes]:
     """What every generated file should hold, but the assignments' releases, which need nbgrader."""
+    from tools import persian  # which imports this module
+
     texts = dict(pages(source, old, root))
     if root == ROOT:
         texts |= claim_pages(texts[README])
         texts[ROOT / "environment.yml"] = environment.conda_file()
+        texts |= persian.notebooks(texts, source)
     return texts
 
 
