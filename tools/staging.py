@@ -287,4 +287,5 @@ def shares_table(language: str, found: dict[str, tuple[int, int]], ready: list[s
     )
     heads = "<th>page</th><th>sentences translated</th><th>published</th>"
     title = f'<h2 lang="{language}">{NAMES[language]}</h2>'
-    return f'{title}<table class="table"><tr>{heads}</tr>{rows}</table>\n'
+    table = f'<table class="table"><tr>{heads}</tr>{rows}</table>'
+    return f'{title}<div class="pst-scrollable-table-container">{table}</div>\n'
