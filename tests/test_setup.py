@@ -464,10 +464,11 @@ def that_apply(lines, place):
     return [line for line in lines if line.marker is None or line.marker.evaluate(place)]
 
 
-def faults(lines):
+def faults(lines, without=(), extras=("lab", "test", "grading")):
     """What is wrong with a lock of these lines, on any Python and system."""
     found = []
-    wanted = [Requirement(line) for line in requirements("lab", "test", "grading").values()]
+    asked = requirements(*extras)
+    wanted = [Requirement(line) for name, line in asked.items() if name not in without]
     pythons = {}
     for line in lines:
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -492,11 +493,21 @@ def faults(lines):
     return found
 
 
+def lock_of(*files):
+    whole = "\n".join((ROOT / name).read_text("utf-8") for name in files).splitlines()
+    return [Requirement(line) for line in whole if line and not line.startswith("#")]
+
+
 @pytest.fixture(scope="module")
 def lines():
-    texts = [(ROOT / name).read_text("utf-8") for name in environment.HEADERS]
-    whole = "".join(texts).splitlines()
-    return [Requirement(line) for line in whole if line and not line.startswith("#")]
+    return lock_of(environment.LOCK, environment.GRADING_LOCK)
+
+
+def test_the_pages_lock_has_what_they_ask_for_and_each_name_once():
+    pages = lock_of(environment.SITE_LOCK)
+    series = requirements()
+    assert not faults(pages, series, ["site"])
+    assert faults([line for line in pages if line.name != "sphinx"], series, ["site"])
 
 
 def test_who_asks_for_help_writes_no_lock(monkeypatch, capsys):
