@@ -41,6 +41,9 @@ function filterClaims(box) {
 // Arabic keyboards write two letters that Persian words do not have; the article writes one word
 // without its half-space.
 function searchInPersian() {
+  // Sphinx lacks the Persian sentence on how much was found, and would stop: the number serves.
+  const { ngettext } = Documentation;
+  Documentation.ngettext = (...words) => ngettext(...words) || "${resultCount}";
   const perform = Search.performSearch;
   Search.performSearch = (query) =>
     perform(query.replaceAll("ي", "ی").replaceAll("ك", "ک").replaceAll("بروز", "به\u200cروز"));
