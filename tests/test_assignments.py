@@ -474,6 +474,7 @@ def test_what_one_leaves_behind_is_gone_for_the_next(lines, runner):
 
 def test_a_crash_before_anything_of_the_student_is_the_graders(runner, monkeypatch):
     name = wrong_answers.RNN
+    monkeypatch.setattr(runner, "limits", LIMITS)  # so that it is put back at the end
     limits, ready = [Limits(memory=10**30), LIMITS], runner._ready
     monkeypatch.setattr(
         runner, "_ready", lambda: (ready(), setattr(runner, "limits", limits.pop(0)))
