@@ -1,4 +1,4 @@
-"""Read a CSV file as it is found, a time series or texts, and say in plain sentences what was found.
+"""Read a CSV file as it is found, a series or texts, and say in plain sentences what was found.
 
 What was put right is printed. Dates and numbers that could mean two things, and that nothing else
 in the file settles, are refused in one sentence; so are labels that are not two.

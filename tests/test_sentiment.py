@@ -343,10 +343,8 @@ def test_an_encoder_whose_layers_share_their_weights(tokenizer):
 @pytest.mark.parametrize(
     "encoder",
     [
-        lambda: GPT2Model(
-            GPT2Config(20, n_embd=16, n_layer=1, n_head=2, bos_token_id=2, eos_token_id=3)
-        ),
-        lambda: T5EncoderModel(T5Config(20, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2)),
+        lambda: GPT2Model(GPT2Config(**{**SIZES, **MODERN})),
+        lambda: T5EncoderModel(T5Config(vocab_size=20, d_model=16, d_kv=8, d_ff=32, num_layers=1)),
         lambda: BertForMaskedLM(BertConfig(**SIZES)),
         lambda: torch.nn.Linear(2, 2),
     ],
