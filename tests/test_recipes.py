@@ -51,7 +51,7 @@ def test_padded_batches_are_as_long_as_the_longest_of_all():
 @pytest.mark.parametrize(
     "settings",
     [{"fixes": fixes, "epochs": 2} for fixes in range(4)]
-    + [{"epochs": 2, "model": model, "frozen_layers": 1} for model in recipes.MODELS],
+    + [{"epochs": 2, "model": model, "frozen_layers": 1} for model in ("ours", "plain", "article")],
 )
 def test_what_a_run_tells_is_what_its_model_answers(settings, monkeypatch):
     seen = []
