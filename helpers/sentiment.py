@@ -266,6 +266,7 @@ def fine_tune(
     head_learning_rate: float = 1e-3,
     batch_size: int = 32,
     frozen_layers: int = 0,
+    loss: training.Loss = batch_loss,
     seed: int = 0,
     progress: bool = True,
 ) -> training.History:
@@ -285,6 +286,7 @@ def fine_tune(
         batch_size: sentences per batch.
         frozen_layers: so many of the encoder's lowest layers stay as they are, which saves their
             backward pass.
+        loss: of a batch; another one can look at the answers, too.
         seed: of the order of the batches and of dropout.
         progress: show a bar.
 
@@ -304,13 +306,15 @@ def fine_tune(
     valid_batches = batches(valid, 2 * batch_size)
     training.seed_everything(seed)
     classifier.encoder.requires_grad_(False)
+    head = [weight for weight in classifier.parameters() if weight.requires_grad]
     layers[frozen_layers:].requires_grad_(True)
-    head = [*classifier.lstm.parameters(), *classifier.out.parameters()]
     groups = [
         {"params": list(layers[frozen_layers:].parameters()), "lr": learning_rate},
         {"params": head, "lr": head_learning_rate},
     ]
-    optimizer = torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=0.01)
+    optimizer = torch.optim.AdamW(
+        [group for group in groups if group["params"]], weight_decay=0.01, fused=True
+    )
     total = max(1, epochs * len(train_batches))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
@@ -321,7 +325,7 @@ def fine_tune(
         classifier,
         train_batches,
         valid_batches,
-        loss=batch_loss,
+        loss=loss,
         optimizer=optimizer,
         epochs=epochs,
         clip_norm=1.0,
