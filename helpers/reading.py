@@ -508,6 +508,8 @@ def _find(path: str | PathLike, wanted: list, told: list[str]) -> pd.DataFrame:
         tables, seen, fault = [], [], None
         try:
             for separator, quoting in WAYS:
+                if tables and quoting == csv.QUOTE_NONE:
+                    continue
                 options = {"header": header, "quoting": quoting}
                 names = [*_cells(path, separator, encoding, nrows=first, **options)]
                 seen = max(seen, names, key=len)
