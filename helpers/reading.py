@@ -8,7 +8,7 @@ import csv
 import re
 import textwrap
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from os import PathLike
 
 import numpy as np
@@ -24,6 +24,8 @@ ENCODINGS = ("utf-8-sig", "utf-16", "cp1252")  # UTF-16 only with its mark at th
 # separators of texts; where tabs separate, quotes can be part of a text
 WAYS = [("\t", csv.QUOTE_MINIMAL), ("\t", csv.QUOTE_NONE)]
 WAYS += [(separator, csv.QUOTE_MINIMAL) for separator in ";|,"]
+# rows that do not fit the first line, or no line at all
+UNFIT = (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError)
 CODES = [-99, -999, -9999, -99999]  # some files mean "no value" by them
 
 
@@ -76,14 +78,30 @@ def read_series(source: str | PathLike | pd.DataFrame, target: str) -> pd.DataFr
 
 def _text(path: str | PathLike) -> pd.DataFrame:
     """Every cell as text; the separator is the one that cuts the first line most often."""
+
+    def read(encoding: str) -> pd.DataFrame:
+        widths = {s: _cells(path, s, encoding, nrows=0).shape[1] for s in ",;\t|"}
+        return _cells(path, max(widths, key=widths.get), encoding)
+
+    return _decoded(path, read)
+
+
+def _decoded(path: str | PathLike, read: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
+    """What `read` makes of the file in the first encoding that fits.
+
+    Raises:
+        ValueError: no encoding fits, or rows do not fit the first line.
+    """
     for encoding in ENCODINGS:
         try:
-            widths = {s: _cells(path, s, encoding, nrows=0).shape[1] for s in ",;\t|"}
-            return _cells(path, max(widths, key=widths.get), encoding)
+            return read(encoding)
         except UnicodeError:
             continue
-        except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
-            raise _ragged(path, error) from None
+        except UNFIT as error:
+            raise ValueError(
+                "expected a table with as many cells in each row as names in the first line of "
+                f"{path}, got: {' '.join(str(error).split())}"
+            ) from None
     raise ValueError(f"expected text in {path}, got bytes that are none in UTF-8 or cp1252")
 
 
@@ -93,7 +111,7 @@ def _cells(path: str | PathLike, separator: str, encoding: str, **options) -> pd
     Raises:
         FileNotFoundError: no such file.
         UnicodeError: another encoding.
-        ParserError, ParserWarning, EmptyDataError: rows that do not fit the first line.
+        ParserError, ParserWarning, EmptyDataError: see UNFIT.
     """
     options |= {"dtype": str, "keep_default_na": False, "skipinitialspace": True}
     with warnings.catch_warnings():
@@ -104,13 +122,6 @@ def _cells(path: str | PathLike, separator: str, encoding: str, **options) -> pd
             raise FileNotFoundError(f"expected a CSV file, got none at {path}") from None
     frame.columns = [name.strip() if isinstance(name, str) else name for name in frame]
     return frame.apply(lambda column: column.fillna("").str.strip())
-
-
-def _ragged(path: str | PathLike, error: Exception) -> ValueError:
-    return ValueError(
-        f"expected a table with as many cells in each row as names in the first line of {path}, "
-        f"got: {' '.join(str(error).split())}"
-    )
 
 
 def _counts_rows(name: str, values: pd.Series) -> bool:
@@ -504,38 +515,37 @@ def read_texts(
 def _find(path: str | PathLike, wanted: list, told: list[str]) -> pd.DataFrame:
     """The cells, by the separator that finds the wanted columns and leaves fewest of them empty."""
     header, first = (None, 1) if isinstance(wanted[0], int) else (0, 0)
-    for encoding in ENCODINGS:
+
+    def read(encoding: str) -> pd.DataFrame:
         tables, seen, fault = [], [], None
-        try:
-            for separator, quoting in WAYS:
-                options = {"header": header, "quoting": quoting}
-                names = [*_cells(path, separator, encoding, nrows=first, **options)]
-                seen = max(seen, names, key=len)
-                if not set(wanted) <= set(names):
-                    continue
-                try:
-                    cells = _cells(path, separator, encoding, **options)
-                except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-                    fault = error
-                    continue
-                if not (separator == "\t" and cells.map(lambda c: "\t" in c).any(axis=None)):
-                    tables.append(cells)  # else a quote was never closed and took in other rows
-        except UnicodeError:
-            continue
-        except pd.errors.EmptyDataError as error:
-            raise _ragged(path, error) from None
+        for separator, quoting in WAYS:
+            if tables and quoting == csv.QUOTE_NONE:
+                continue
+            options = {"header": header, "quoting": quoting}
+            names = [*_cells(path, separator, encoding, nrows=first, **options)]
+            seen = max(seen, names, key=len)
+            if not set(wanted) <= set(names):
+                continue
+            try:
+                cells = _cells(path, separator, encoding, **options)
+            except UNFIT as error:
+                fault = error
+                continue
+            if not (separator == "\t" and cells.map(lambda c: "\t" in c).any(axis=None)):
+                tables.append(cells)  # else a quote was never closed and took in other rows
         if encoding != ENCODINGS[0]:
             told.append(f"Not UTF-8; read as {encoding}.")
         if tables:
             return min(tables, key=lambda cells: int((cells[wanted] == "").to_numpy().sum()))
         if fault is not None:
-            raise _ragged(path, fault)
+            raise fault
         names = ", ".join(textwrap.shorten(str(name), 30, placeholder="…") for name in seen[:20])
         raise ValueError(
             f"expected the columns {' and '.join(map(repr, wanted))} in {path}, got {names}; "
             "number the columns from 0 if the first line has no names"
         )
-    raise ValueError(f"expected text in {path}, got bytes that are none in UTF-8 or cp1252")
+
+    return _decoded(path, read)
 
 
 def _two_labels(cells, column, positive, negative) -> tuple[pd.Series, list[str]]:
