@@ -1,8 +1,13 @@
 """The classifier of notebook 4: pooling, tokens, training, use and keeping."""
 
+import ast
 import json
+import re
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -594,3 +599,59 @@ def test_what_could_not_be_loaded_is_not_saved(tokenizer, tmp_path):
     with pytest.raises(ValueError, match="does not fit the weights"):
         sentiment.save(tiny(odd), tokenizer, tmp_path / "mine")
     assert not list(tmp_path.iterdir())
+
+
+# --- a CSV file of one's own --------------------------------------------------------------------
+
+NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "04_sentiment_analysis.ipynb"
+
+
+def test_the_notebooks_recipe_answers_another_file_in_a_new_process(tokenizer, tmp_path):
+    draw = np.random.default_rng(0)
+    texts = [" ".join(draw.choice(WORDS, draw.integers(3, 9))) for _ in range(80)]
+    texts += ["", texts[0], 'he said "good", and left;\nit was bad', "the worst"]
+    labels = [*draw.choice(["ham", "spam"], 80), "ham", "spam", "ham", ""]
+    file = tmp_path / "mail.csv"
+    pd.DataFrame({"kind": labels, "mail": texts}).to_csv(file, index=False, encoding="utf-8-sig")
+
+    cells = nbformat.read(NOTEBOOK, as_version=4).cells
+    (start,) = [n for n, cell in enumerate(cells) if "### Your own CSV\n" in cell.source + "\n"]
+    code = []
+    for cell in cells[start + 1 :]:
+        if cell.source.startswith("##"):
+            break
+        if cell.cell_type == "code" and "CSV =" not in cell.source:  # the notebook's own file
+            code.append(cell.source)
+    code, lines = re.subn(
+        "^FILE, TEXT, LABEL = .*$",
+        'FILE, TEXT, LABEL = CSV, "mail", "kind"',
+        "\n".join(code),
+        flags=re.M,
+    )
+    assert lines == 1
+    names = {}
+    for cell in cells:
+        if cell.cell_type == "code" and "get_ipython" not in cell.source:
+            tree = ast.parse(cell.source)
+            tree.body = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
+            exec(compile(tree, NOTEBOOK.name, "exec"), names)
+    rival = SimpleNamespace(predict=lambda texts: np.zeros(len(texts), dtype=int))
+    names |= {
+        "CSV": file,
+        "ENCODER": "tiny",
+        "bag_of_words": lambda: SimpleNamespace(fit=lambda *_: rival),
+        "data": SimpleNamespace(
+            cache_folder=lambda: tmp_path, load_encoder=lambda *_: (tokenizer, tiny_encoder())
+        ),
+        "device": torch.device("cpu"),
+        "training": SimpleNamespace(threads=nullcontext),
+    }
+    exec(code, names)
+
+    answers = pd.read_csv(names["RESULT"], keep_default_na=False, encoding="utf-8-sig")
+    assert answers["row"].tolist() == list(range(len(texts))) and answers["text"].tolist() == texts
+    here = sentiment.predict(names["own_classifier"], tokenizer, texts)
+    assert answers["probability"].to_numpy() == pytest.approx(here, abs=1e-6)
+    assert len(set(here.round(5))) > 40  # another order would be seen
+    said = np.where(answers["probability"] > 0.5, "spam", "ham")
+    assert answers["answer"].tolist() == said.tolist()
