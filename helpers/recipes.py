@@ -1,17 +1,18 @@
 """Recipes of fine-tuning, compared on the review sentences (notebook 4).
 
-Two tables of `helpers.experiments` come from here, half an hour and two hours on one core:
+Two tables of `helpers.experiments` come from here, half an hour and four hours on one core:
 
-- **search**: how the final recipe was chosen, inside the training part. Every trial learns from
-  four fifths of the training sentences and is judged by the other fifth and the validation
-  sentences, 1,911 together: first by cross-entropy, then by accuracy. One seed each: exploratory.
-- **recipes**: the article's recipe as printed, plain fine-tuning as the field does it, and the
-  final recipe, on validation and test sentences. Three seeds for the last two, which the notebook
-  compares; one seed and four epochs, exploratory, for the article's, whose epoch takes 13 minutes.
+- **search**: what more text and softer targets are worth, inside the training part. Every trial
+  learns from four fifths of the training sentences and is judged by the other fifth and the
+  validation sentences, 1,911 together. One seed each: exploratory.
+- **recipes**: the article's recipe as printed; its faults mended one after the other; all of them
+  mended, with rates that fit; plain fine-tuning as the field does it, in one to three epochs; and
+  plain with every extra. Three seeds from *all fixes* on; one seed, exploratory, before: an epoch
+  of the article's recipe takes 13 minutes.
 
 A finished run waits in the cache folder, so that an interrupted command goes on where it stopped
-and two processes can share the runs. Test answers are kept as bare logits; the test labels are
-read when all runs are finished, not before.
+and two processes can share the runs (after a change here, delete its folder `recipes`). Test
+answers are kept as bare logits; the test labels are read when all runs are finished, not before.
 """
 
 import hashlib
@@ -62,21 +63,6 @@ class Article(nn.Module):
         last = mask.sum(dim=1) - 1 if self.last_real else -1
         answer = self.out(self.dropout(states[rows, last]))
         return torch.sigmoid(answer[:, 0]) if self.sigmoid else answer[:, 0]
-
-
-class Plain(nn.Module):
-    """Fine-tuning as the field does it: the mean of the encoder's vectors and a linear layer."""
-
-    def __init__(self, encoder):
-        super().__init__()
-        self.encoder, self.dropout = encoder, nn.Dropout(0.2)
-        self.out = nn.Linear(encoder.config.hidden_size, 1)
-
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Logits (B,) from token ids (B, T) and their mask (B, T)."""
-        vectors = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        mean = (vectors * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
-        return self.out(self.dropout(mean))[:, 0]
 
 
 def padded(sentences: Sentences, batch_size: int) -> DataLoader:
@@ -188,7 +174,7 @@ def tuned(
     parts: Split,
     seed: int,
     *,
-    model: str = "ours",
+    head: str = "plain",
     epochs: int = 3,
     learning_rate: float = 1e-4,
     second_rate: float = 1e-4,
@@ -203,7 +189,8 @@ def tuned(
     Args:
         parts: of the reviews.
         seed: of the weights, of dropout and of the order.
-        model: "ours" (`sentiment.SentimentClassifier`), "plain", or "article", its faults mended.
+        head: "plain", the mean and a linear layer; "lstm", wide and in two directions, or
+            "article", the article's with its faults mended, before the linear layer.
         epochs: over the training sentences.
         learning_rate, batch_size, frozen_layers: see `sentiment.fine_tune`.
         second_rate: the encoder's in the second epoch, if there are `more` sentences.
@@ -216,10 +203,11 @@ def tuned(
 
     tokenizer, encoder = data.load_encoder()
     training.seed_everything(seed)
-    if model == "ours":
-        classifier = sentiment.SentimentClassifier(encoder)
+    if head == "article":
+        classifier = Article(encoder, last_real=True, sigmoid=False)
     else:
-        classifier = Plain(encoder) if model == "plain" else Article(encoder, True, sigmoid=False)
+        lstm = {"hidden_size": 64, "pooling": "max", "bidirectional": True}
+        classifier = sentiment.SentimentClassifier(encoder, **(lstm if head == "lstm" else {}))
     texts, targets = [*parts.train["text"]], with_ratings(parts.train, ratings)
     own = sentiment.tokenize(texts, tokenizer, targets, max_length)
     stages = [(own, epochs, learning_rate)]
@@ -328,7 +316,7 @@ def _scored_sentences(texts: tuple[str, ...], labels: tuple[int, ...]) -> pd.Dat
 # ---- the tables ----------------------------------------------------------------------------------
 
 TODAY = {"epochs": 2, "learning_rate": 1.5e-4, "batch_size": 24, "frozen_layers": 2}
-TODAY |= {"ratings": 0.5, "max_length": 56}
+TODAY |= {"ratings": 0.5, "max_length": 56, "head": "lstm"}
 TRIALS = {
     "first edition": TODAY,
     "short sure sentences": TODAY | {"more": {"count": 8000, "words": (5, 20), "sure": 1.0}},
@@ -336,13 +324,19 @@ TRIALS = {
     | {"more": {"count": 6000, "words": (6, 40), "sure": 0.3, "ends": True}},
     "labels alone": TODAY | {"ratings": 0.0},
 }
-FINAL = TODAY | {"more": {"count": 5000, "words": (6, 40), "sure": 0.3, "ends": True}}
+EXTRAS = TODAY | {"more": {"count": 5000, "words": (6, 40), "sure": 0.3, "ends": True}}
 RECIPES = {
     "article": {"fixes": 0, "epochs": 4},
-    "plain": {"model": "plain", "epochs": 2},
-    "final": FINAL,
+    "last real step": {"fixes": 1, "epochs": 2},
+    "loss on the logit": {"fixes": 2, "epochs": 2},
+    "shuffled": {"fixes": 3, "epochs": 2},
+    "all fixes": {"head": "article", "epochs": 2},
+    "plain": {"epochs": 2},
+    "plain, 1 epoch": {"epochs": 1},
+    "plain, 3 epochs": {"epochs": 3},
+    "extras": EXTRAS,
 }
-REPEATED = ("plain", "final")
+REPEATED = ("all fixes", "plain", "plain, 1 epoch", "plain, 3 epochs", "extras")
 
 
 def run(settings: dict, seed: int, parts: Split | None = None) -> dict:

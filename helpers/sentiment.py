@@ -1,4 +1,4 @@
-"""A BERT-like encoder with an LSTM on top that says whether a sentence is positive.
+"""A BERT-like encoder, with or without an LSTM on top, that says whether a sentence is positive.
 
 Built step by step in notebook 4, which imports it from here once it is built. Shapes: B sentences
 in a batch, T tokens in the longest of them, D the encoder's width, H the LSTM's hidden size.
@@ -47,7 +47,7 @@ def pool(
     """One vector per sentence out of one vector per step, blind to padding (but for "last step").
 
     Args:
-        states: (B, T, H) outputs of a recurrent net.
+        states: (B, T, H) outputs of a recurrent net, or of an encoder.
         mask: (B, T) 1 on real steps, 0 on padding, of any type and wherever the padding is; every
             row has at least one 1.
         how: "last step" (of the batch, be it padding: the trap), "last real step", "mean" or
@@ -108,43 +108,46 @@ def _real(mask: torch.Tensor) -> torch.Tensor:
 
 
 class SentimentClassifier(nn.Module):
-    """Encoder, LSTM, pooling, dropout and one linear layer, as in the article, its faults fixed.
+    """Encoder, pooling, dropout and one linear layer; an LSTM before the pooling if it is wanted.
 
     Args:
         encoder: a BERT-like model, for example from `helpers.data.load_encoder`.
-        hidden_size: of the LSTM, in each direction.
+        hidden_size: of the LSTM, in each direction; 0 for none.
         dropout: share of the pooled features that is dropped in training.
         pooling: one of `POOLINGS`; see `pool`.
         bidirectional: whether a second LSTM reads from the end.
         labels: what a target of 0 and of 1 mean, in words; kept with the classifier.
 
     Raises:
-        ValueError: an encoder that is not BERT-like, an unknown way of pooling, or "last step" in
-            two directions.
+        ValueError: an encoder that is not BERT-like, an unknown way of pooling, "last step" in two
+            directions, or two directions without an LSTM.
     """
 
     def __init__(
         self,
         encoder: PreTrainedModel,
-        hidden_size: int = 64,
+        hidden_size: int = 0,
         dropout: float = 0.2,
-        pooling: str = "max",
-        bidirectional: bool = True,
+        pooling: str = "mean",
+        bidirectional: bool = False,
         labels: Sequence[str] = ("negative", "positive"),
     ):
         super().__init__()
         _check_pooling(pooling, bidirectional)
+        if bidirectional and hidden_size == 0:
+            raise ValueError("expected an LSTM to go in two directions, got hidden_size=0")
         _layers(encoder)
         self.labels = list(labels)
         self.settings = {"hidden_size": hidden_size, "dropout": dropout}
         self.settings |= {"pooling": pooling, "bidirectional": bidirectional}
         self.settings |= {"labels": self.labels}
         self.encoder = encoder.float()  # some are published in half precision
-        self.lstm = nn.LSTM(
-            encoder.config.hidden_size, hidden_size, batch_first=True, bidirectional=bidirectional
-        )
+        self.lstm, width = None, encoder.config.hidden_size
+        if hidden_size > 0:
+            self.lstm = nn.LSTM(width, hidden_size, batch_first=True, bidirectional=bidirectional)
+            width = hidden_size * (1 + bidirectional)
         self.dropout = nn.Dropout(dropout)
-        self.out = nn.Linear(hidden_size * (1 + bidirectional), 1)
+        self.out = nn.Linear(width, 1)
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Logits (B,) of "positive" from token ids (B, T) and their mask (B, T).
@@ -155,14 +158,15 @@ class SentimentClassifier(nn.Module):
         real = _real(mask)
         if (real[:, 1:] & ~real[:, :-1]).any():
             raise ValueError("expected all padding on the right, got a 0 before a 1 in the mask")
-        vectors = self.encoder(input_ids=ids, attention_mask=real.long()).last_hidden_state
-        packed = pack_padded_sequence(
-            vectors, real.sum(dim=1).cpu(), batch_first=True, enforce_sorted=False
-        )
-        states, _ = pad_packed_sequence(
-            self.lstm(packed)[0], batch_first=True, total_length=mask.shape[1]
-        )  # (B, T, H), or (B, T, 2 H) in two directions
-        pooled = pool(states, real, self.settings["pooling"], self.lstm.bidirectional)
+        states = self.encoder(input_ids=ids, attention_mask=real.long()).last_hidden_state
+        if self.lstm is not None:
+            packed = pack_padded_sequence(
+                states, real.sum(dim=1).cpu(), batch_first=True, enforce_sorted=False
+            )
+            states, _ = pad_packed_sequence(
+                self.lstm(packed)[0], batch_first=True, total_length=mask.shape[1]
+            )  # (B, T, H), or (B, T, 2 H) in two directions
+        pooled = pool(states, real, self.settings["pooling"], self.settings["bidirectional"])
         return self.out(self.dropout(pooled)).squeeze(-1)
 
 
@@ -270,7 +274,7 @@ def fine_tune(
     seed: int = 0,
     progress: bool = True,
 ) -> training.History:
-    """Train encoder and LSTM jointly with AdamW, a warm-up and a linear fall of both rates.
+    """Train a classifier, its encoder included, with AdamW; both rates warm up and fall to zero.
 
     The token embeddings, half of a small encoder's weights, stay frozen: most of them are never
     seen in a few thousand sentences. The classifier ends with the weights of the epoch with the
@@ -282,7 +286,7 @@ def fine_tune(
         valid: never read for training.
         epochs: passes over the sentences.
         learning_rate: the highest of the encoder.
-        head_learning_rate: the highest of LSTM and linear layer, which start from nothing.
+        head_learning_rate: the highest of all that is on top of it, which starts from nothing.
         batch_size: sentences per batch.
         frozen_layers: so many of the encoder's lowest layers stay as they are, which saves their
             backward pass.

@@ -51,7 +51,7 @@ def test_padded_batches_are_as_long_as_the_longest_of_all():
 @pytest.mark.parametrize(
     "settings",
     [{"fixes": fixes, "epochs": 2} for fixes in range(4)]
-    + [{"epochs": 2, "model": model, "frozen_layers": 1} for model in ("ours", "plain", "article")],
+    + [{"epochs": 2, "head": head, "frozen_layers": 1} for head in ("plain", "lstm", "article")],
 )
 def test_what_a_run_tells_is_what_its_model_answers(settings, monkeypatch):
     seen = []
@@ -117,7 +117,7 @@ def test_two_stages(monkeypatch):
 
 
 def test_test_labels_are_read_when_every_run_is_finished(monkeypatch):
-    monkeypatch.setattr(recipes, "RECIPES", {"plain": {"model": "plain", "epochs": 1}})
+    monkeypatch.setattr(recipes, "RECIPES", {"plain": {"epochs": 1}})
     monkeypatch.setattr(recipes, "REPEATED", ("plain",))
     recipes.every_run.cache_clear()
     first = recipes.recipes_row("plain", 0, 1)

@@ -85,8 +85,9 @@ def tiny_encoder(model=BertModel, config=BertConfig, **sizes):
 
 
 def tiny(encoder=None, **settings) -> SentimentClassifier:
-    encoder = encoder or tiny_encoder()
-    return SentimentClassifier(encoder, hidden_size=4, **settings).eval()
+    """With an LSTM in two directions, where the settings do not say otherwise."""
+    settings = {"hidden_size": 4, "pooling": "max", "bidirectional": True} | settings
+    return SentimentClassifier(encoder or tiny_encoder(), **settings).eval()
 
 
 # --- pooling ------------------------------------------------------------------------------------
@@ -158,6 +159,21 @@ def test_pool_says_what_is_wrong():
         tiny(pooling="last step")
     with pytest.raises(ValueError, match="expected pooling"):
         tiny(pooling="sum")
+    with pytest.raises(ValueError, match="expected an LSTM.*hidden_size=0"):
+        tiny(hidden_size=0)
+
+
+def test_without_an_lstm_the_mean_of_the_real_vectors_is_judged(tokenizer):
+    model = SentimentClassifier(tiny_encoder()).eval()
+    sentences = tokenize(["good film", "a kind of great film"], tokenizer)
+    batch = sentences.collate([sentences[0], sentences[1]])
+    ids, mask = batch["inputs"], batch["mask"]
+    with torch.no_grad():
+        vectors = model.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        means = torch.stack([v[: m.sum()].mean(0) for v, m in zip(vectors, mask, strict=True)])
+        expected = means @ model.out.weight[0] + model.out.bias
+        torch.testing.assert_close(model(ids, mask), expected)
+    assert not any("lstm" in name for name in model.state_dict())
 
 
 @pytest.mark.parametrize("mask", [[[0, 1, 1]], [[1, 0, 1]]])
@@ -456,10 +472,11 @@ def test_predicting_uses_no_dropout_and_leaves_the_mode_as_it_was(tokenizer):
     [
         {},
         {"pooling": "mean", "bidirectional": False, "labels": ("ham", "spam")},
+        {"hidden_size": 0, "pooling": "mean", "bidirectional": False},
         {"encoder": BertForMaskedLM(BertConfig(**SIZES)).bert},  # has no pooler
         {"encoder": tiny_encoder().half()},
     ],
-    ids=["usual", "one direction", "no pooler", "half precision"],
+    ids=["usual", "one direction", "no LSTM", "no pooler", "half precision"],
 )
 def test_saved_and_loaded_gives_the_same_answers(settings, tokenizer, tmp_path):
     model = tiny(**settings)
