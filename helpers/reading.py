@@ -24,6 +24,7 @@ ENCODINGS = ("utf-8-sig", "utf-16", "cp1252")  # UTF-16 only with its mark at th
 # separators of texts; where tabs separate, quotes can be part of a text
 WAYS = [("\t", csv.QUOTE_MINIMAL), ("\t", csv.QUOTE_NONE)]
 WAYS += [(separator, csv.QUOTE_MINIMAL) for separator in ";|,"]
+NO_LABEL = {"", "na", "n/a", "#n/a", "nan", "null"}  # "none" can be a class
 # rows that do not fit the first line, or no line at all
 UNFIT = (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError)
 CODES = [-99, -999, -9999, -99999]  # some files mean "no value" by them
@@ -476,15 +477,19 @@ def read_texts(
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no text, a missing column, rows of different lengths, labels that are not two
-            and of which positive and negative ones are not named, or names that are no labels.
+        ValueError: no text, a missing column, rows of different lengths, one column for texts and
+            labels, labels that are not two and of which positive and negative ones are not named,
+            or names that are no labels.
     """
     told = []
+    if text == label:
+        raise ValueError(f"expected two columns, one of texts and one of labels, got {text!r} twice")
     wanted = [text] if label is None else [text, label]
     cells = _find(path, wanted, told)
     found = pd.DataFrame({"text": cells[text].astype(object)}).rename_axis("row")
     told.insert(0, f"{len(found):,} rows.")
     if label is not None:
+        cells[label] = cells[label].mask(cells[label].str.lower().isin(NO_LABEL), "")
         found["label"], names = _two_labels(cells[label], label, positive, negative)
         left_out = {
             "empty texts": found["text"] == "",
@@ -590,7 +595,5 @@ def _listed(side) -> list:
 
 def _plain(name) -> str:
     """A label as text: 1, 1.0 and "1" are one."""
-    try:
-        return f"{float(str(name)):g}"
-    except ValueError:
-        return str(name)
+    name = str(name)
+    return re.sub(r"\.0+$", "", name) if re.fullmatch(r"[+-]?\d+\.0+", name) else name

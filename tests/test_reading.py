@@ -325,17 +325,23 @@ def test_a_list_of_texts_keeps_every_row(texts_of, capsys):
 
 
 def test_what_is_left_out_is_said(texts_of, capsys):
-    rows = ["good,1", "good,1.0", ",1", "bad,0", "so so,", "both,1", "both,0", "bad,0"]
+    rows = ["good,1", "good,1.0", ",1", "bad,0", "so so,", "both,1", "both,0", "bad,0", "odd,N/A"]
     found = texts_of("\n".join(["review,liked", *rows]))
     assert found["text"].tolist() == ["good", "bad"] and found.index.tolist() == [0, 3]
     assert capsys.readouterr().out.splitlines() == [
-        "8 rows.",
+        "9 rows.",
         "Left out, empty texts: 1.",
-        "Left out, texts without a label: 1.",
+        "Left out, texts without a label: 2.",
         "Left out, texts with both labels: 2.",
         "Left out, duplicates: 2.",
         "Positive (1) is '1': 1 texts; negative (0) is '0': 1.",
     ]
+
+
+def test_long_numbers_are_different_labels(texts_of):
+    found = texts_of("review,liked\na,10000001\nb,10000002.0\nc,10000001.0\n")
+    assert found["label"].tolist() == [0, 1, 0]
+    assert found.attrs["labels"] == ["10000001", "10000002"]
 
 
 STARS = "review,liked\n" + "\n".join(f"text {n},{n}" for n in range(1, 6))
@@ -368,6 +374,8 @@ def test_more_than_two_labels(texts_of, given, labels, names):
             "columns 'review' and 'liked' in .*, got review, stars; number",
         ),
         ("review,liked\na, b, c,1\n", {}, "as many cells in each row"),
+        (STARS, {"label": "review"}, "two columns, .* got 'review' twice"),
+        ("review,liked\na,1\nb,1\nc,N/A\nd,nan\n", {}, "two labels in column 'liked', got 1"),
         ("a,b\n", {"text": 0, "label": 2}, "columns 0 and 2 .* got 0, 1"),
     ],
 )
