@@ -483,7 +483,7 @@ def read_texts(
     """
     told = []
     if text == label:
-        raise ValueError(f"expected two columns, one of texts and one of labels, got {text!r} twice")
+        raise ValueError(f"expected a column of texts and one of labels, got {text!r} twice")
     wanted = [text] if label is None else [text, label]
     cells = _find(path, wanted, told)
     found = pd.DataFrame({"text": cells[text].astype(object)}).rename_axis("row")

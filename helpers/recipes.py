@@ -323,6 +323,8 @@ TRIALS = {
     "first or last sentences": TODAY
     | {"more": {"count": 6000, "words": (6, 40), "sure": 0.3, "ends": True}},
     "labels alone": TODAY | {"ratings": 0.0},
+    "all layers": TODAY | {"frozen_layers": 0},
+    "plain": {"epochs": 2},
 }
 EXTRAS = TODAY | {"more": {"count": 5000, "words": (6, 40), "sure": 0.3, "ends": True}}
 RECIPES = {

@@ -374,7 +374,7 @@ def test_more_than_two_labels(texts_of, given, labels, names):
             "columns 'review' and 'liked' in .*, got review, stars; number",
         ),
         ("review,liked\na, b, c,1\n", {}, "as many cells in each row"),
-        (STARS, {"label": "review"}, "two columns, .* got 'review' twice"),
+        (STARS, {"label": "review"}, "and one of labels, got 'review' twice"),
         ("review,liked\na,1\nb,1\nc,N/A\nd,nan\n", {}, "two labels in column 'liked', got 1"),
         ("a,b\n", {"text": 0, "label": 2}, "columns 0 and 2 .* got 0, 1"),
     ],

@@ -159,7 +159,7 @@ def test_pool_says_what_is_wrong():
         tiny(pooling="last step")
     with pytest.raises(ValueError, match="expected pooling"):
         tiny(pooling="sum")
-    with pytest.raises(ValueError, match="expected an LSTM.*hidden_size=0"):
+    with pytest.raises(ValueError, match=r"expected an LSTM.*hidden_size=0"):
         tiny(hidden_size=0)
 
 
