@@ -332,7 +332,7 @@ RECIPES = {
     "loss on the logit": {"fixes": 2, "epochs": 2},
     "shuffled": {"fixes": 3, "epochs": 2},
     "all fixes, 1 epoch": {"head": "article", "epochs": 1},
-    "all fixes": {"head": "article", "epochs": 2},
+    "all fixes, 2 epochs": {"head": "article", "epochs": 2},
     "plain, 1 epoch": {"epochs": 1},
     "plain, 2 epochs": {"epochs": 2},
     "plain, 3 epochs": {"epochs": 3},
