@@ -6,12 +6,11 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-from tools import publish  # noqa: E402
+from tools import publish, staging  # noqa: E402
 
 source = publish.written_down()
-project = html_title = "Recurrent networks, measured"
-author = "the authors of the series"
-project_copyright = "text and figures CC BY 4.0, code MIT"
+project = html_title = staging.TITLE
+author, project_copyright = staging.AUTHOR, staging.RIGHTS
 html_baseurl = source.site
 
 extensions = ["myst_nb", "hooks"]

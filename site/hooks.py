@@ -76,8 +76,10 @@ def pages(folder: Path) -> set[str]:
 
 
 def in_language(app, config):
-    """The one word of the theme's that is ours."""
-    config.project = config.html_title = staging.Words(config.language)(staging.TITLE)
+    """The words around the pages that are ours."""
+    words = staging.Words(config.language)
+    config.project = config.html_title = words(staging.TITLE)
+    config.author, config.copyright = words(staging.AUTHOR), words(staging.RIGHTS)
 
 
 # --- formulas: MathML, which every browser draws without a script ---------------------------------
@@ -108,7 +110,9 @@ def page_context(app, pagename, templatename, context, doctree):
     buttons = context.setdefault("header_buttons", [])
     home = root if language == "en" else f"{root}../"
     if language != "en":
-        link = f'<a href="{home}translations.html">{words(staging.HOW_TO_SIGN)}</a>'
+        there = staging.TRANSLATIONS in pages(staging.BUILD / language)
+        address = f"{root if there else home}{staging.TRANSLATIONS}.html"
+        link = f'<a href="{address}">{words(staging.HOW_TO_SIGN)}</a>'
         context["theme_announcement"] = f"{words(staging.UNSIGNED)} {link}"
     for other in staging.NAMES:
         if other != language and pagename in pages(staging.BUILD / other):

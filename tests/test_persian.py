@@ -88,6 +88,7 @@ WRONG = {
     "a straight quotation mark": '"',
     "a negative number, whose sign moves": r"[-−][۰-۹]|(?<![\w$])[-−]\d",
     "two spaces": "  ",
+    "a list that runs from left to right": "[A-Za-z]، [A-Za-z0-9۰-۹]",
 }
 
 
@@ -132,6 +133,7 @@ def test_the_translation(name, what):
         ("Books of", "كتاب", "spelling"),
         ("A, b", "الف, ب", "spelling"),
         ("It is −3.", "برابر -۳ است.", "spelling"),
+        ("Cho, Bengio and others.", "Cho، Bengio و دیگران.", "spelling"),
     ],
 )
 def test_a_wrong_translation_is_found(english, text, what):

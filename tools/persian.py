@@ -97,7 +97,7 @@ def translated(text: str, name: str, source: publish.Source) -> str:
 def unsigned(source: publish.Source) -> str:
     """What the Persian pages say above their text, too."""
     words = staging.Words("fa")
-    how = f"[{words(staging.HOW_TO_SIGN)}]({source.site}translations.html)"
+    how = f"[{words(staging.HOW_TO_SIGN)}]({source.site}fa/translations.html)"
     return PARAGRAPH.format(f"*{words(staging.UNSIGNED)} {how}*")
 
 

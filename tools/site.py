@@ -83,7 +83,8 @@ def check() -> int:
 def build(update_catalogues: bool = False) -> int:
     from tools import staging
 
-    pages = ["index", *staging.LESSONS, staging.CLAIMS, staging.ASSIGNMENTS.removesuffix(".md")]
+    assignments = staging.ASSIGNMENTS.removesuffix(".md")
+    pages = ["index", *staging.LESSONS, staging.CLAIMS, assignments, staging.TRANSLATIONS]
     words = staging.Words("en")
     shutil.rmtree(staging.BUILD, ignore_errors=True)
     staging.stage("en", pages, words)
@@ -93,17 +94,18 @@ def build(update_catalogues: bool = False) -> int:
     status = sphinx("gettext", "en", staging.BUILD / "pot")
     if status or update_catalogues:
         return status or catalogues()
-    table = ""
-    for language in staging.languages():
-        found = staging.shares(language)
-        ready = staging.ready(pages, found)
-        table += staging.shares_table(language, found, ready)
+    found = {language: staging.shares(language) for language in staging.languages()}
+    ready = {language: staging.ready(pages, shares) for language, shares in found.items()}
+
+    def table(words):
+        return "".join(staging.shares_table(x, found[x], ready[x], words) for x in found)
+
+    for language in found:
         staging.compiled(language)
-        if "index" in ready:
-            staging.stage(language, ready, staging.Words(language))
-    if table:
-        pages.append("translations")
-    staging.stage("en", pages, words, table)
+        if "index" in ready[language]:
+            own = staging.Words(language)
+            staging.stage(language, ready[language], own, table(own))
+    staging.stage("en", pages, words, table(words))
     built = [language for language in staging.languages() if (staging.BUILD / language).is_dir()]
     status = sphinx("html", "en", OUT)
     for language in built:

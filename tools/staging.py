@@ -25,9 +25,14 @@ START, ASSIGNMENTS, CLAIMS = "notebooks/README.md", "notebooks/assignments/READM
 LESSONS = [f"notebooks/{path.stem}" for path in notebooks()]
 # What hooks.py says.
 TITLE, RUN = "Recurrent networks, measured", "Run this notebook"
+AUTHOR, RIGHTS = "the authors of the series", "text and figures CC BY 4.0, code MIT"
 UNSIGNED = "No native reader has signed this translation yet:"
 HOW_TO_SIGN = "how you can"
 NAMES = {"en": "English", "fa": "فارسی"}
+RIGHT_TO_LEFT = ("fa",)
+DIGITS = {"fa": "۰۱۲۳۴۵۶۷۸۹"}
+TRANSLATIONS = "translations"
+TABLE = ("page", "sentences translated", "published", "yes", "no", "{done} of {all} ({percent}%)")
 ENOUGH = 0.95  # a page with more English than that looks broken
 
 
@@ -35,18 +40,23 @@ def labels() -> list[str]:
     """Words that a page may need though none has asked for them while it was staged."""
     from helpers import claims
 
-    return [TITLE, RUN, UNSIGNED, HOW_TO_SIGN, *claims.VERDICTS, *publish.MIXED.values()]
+    said = [TITLE, RUN, AUTHOR, RIGHTS, UNSIGNED, HOW_TO_SIGN, *TABLE]
+    return [*said, *claims.VERDICTS, *publish.MIXED.values()]
 
 
 class Words:
     """The site's own words in one language; it keeps which ones were asked for."""
 
     def __init__(self, language: str):
-        self.known, self.asked = catalogue(language, "site"), {}
+        self.language, self.known, self.asked = language, catalogue(language, "site"), {}
 
     def __call__(self, text: str) -> str:
         self.asked[text] = None
         return self.known.get(text, text)
+
+    def number(self, number: int) -> str:
+        digits = DIGITS.get(self.language, "0123456789")
+        return str(number).translate(str.maketrans("0123456789", digits))
 
 
 def catalogue(language: str, name: str) -> dict[str, str]:
@@ -55,7 +65,9 @@ def catalogue(language: str, name: str) -> dict[str, str]:
     if not path.is_file():
         return {}
     with path.open("rb") as file:
-        return {m.id: m.string for m in pofile.read_po(file) if m.id and m.string and not m.fuzzy}
+        known = [m for m in pofile.read_po(file) if m.id and m.string and not m.fuzzy]
+    plural = lambda text, m: text[-1] if m.pluralizable else text  # noqa: E731
+    return {plural(m.id, m): plural(m.string, m) for m in known}
 
 
 def languages() -> list[str]:
@@ -69,6 +81,13 @@ def compiled(language: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with path.open("rb") as source, target.open("wb") as file:
             mofile.write_mo(file, pofile.read_po(source))
+    with (LOCALE / language / "LC_MESSAGES" / "sphinx.po").open("rb") as source:
+        catalog = pofile.read_po(source)
+    said = {m.id[0] if m.pluralizable else m.id: m.string for m in catalog if m.id and m.string}
+    said = {"locale": language, "messages": said, "plural_expr": catalog.plural_expr}
+    # Sphinx's scripts take their words from this file, where there is one.
+    script = f"Documentation.addTranslations({json.dumps(said)});"
+    write(BUILD / "locale" / language / "LC_MESSAGES" / "sphinx.js", script)
 
 
 def template(name: str, texts: Iterable[str]) -> None:
@@ -128,13 +147,15 @@ def stage(language: str, names: list[str], words: Words, table: str = "") -> Pat
         page = (ROOT / ASSIGNMENTS).read_text(encoding="utf-8")
         page = re.sub(r"\[!\[([^\]]*)\]\([^)]*\)\]", r"[\1]", page)  # badges lie elsewhere
         write(folder / ASSIGNMENTS, re.sub(r"<!-- .*? -->\n?", "", page))
-    if "translations" in names:
+    if TRANSLATIONS in names:
         text = (ROOT / "site" / "translations.md").read_text(encoding="utf-8")
-        write(folder / "translations.md", f"{text}\n{table}")
+        write(folder / f"{TRANSLATIONS}.md", f"{text}\n{table}")
     write(folder / "index.md", start_page(names))
-    write(folder / "unit.html", unit_page(language))
+    write(folder / "unit.html", unit_page(language, words))
     drawing = (ROOT / "docs" / "way.svg").read_text(encoding="utf-8")
     drawing = re.sub(r"(?<=>)([^<>\n]+)(?=</(?:text|title|desc)>)", lambda m: words(m[1]), drawing)
+    if language in RIGHT_TO_LEFT:
+        drawing = drawing.replace("<svg ", '<svg direction="rtl" ', 1)
     write(folder / "docs" / "way.svg", drawing)
     return folder
 
@@ -142,13 +163,17 @@ def stage(language: str, names: list[str], words: Words, table: str = "") -> Pat
 WORDS = r'(?s)(<script type="application/json" id="words">)(.*?)(</script>)'
 
 
-def unit_page(language: str) -> str:
+def unit_page(language: str, words: Words) -> str:
     """The unit to play with: its words stand in one place in the page."""
     page, known = UNIT.read_text(encoding="utf-8"), catalogue(language, "unit")
     said = {key: known.get(text, text) for key, text in unit_words(page).items()}
     page = re.sub(WORDS, lambda m: m[1] + json.dumps(said, ensure_ascii=False) + m[3], page)
     if language != "en":
-        page = page.replace('<html lang="en"', f'<html lang="{language}" dir="rtl"', 1)
+        direction = ' dir="rtl"' if language in RIGHT_TO_LEFT else ""
+        page = page.replace('<html lang="en"', f'<html lang="{language}"{direction}', 1)
+        link = f'<a href="{TRANSLATIONS}.html">{words(HOW_TO_SIGN)}</a>'
+        note = f'<p class="small own">{words(UNSIGNED)} {link}</p>'
+        page = page.replace("</main>", f"{note}\n</main>", 1)
     return page
 
 
@@ -233,7 +258,7 @@ def verdict(record: dict, words: Words) -> str:
 
 def measured(record: dict, words: Words) -> str:
     """What was measured, with what was tried and the conditions; this stays English."""
-    text = f"<p>{html.escape(record['measured'])}</p>"
+    text, more = f"<p>{html.escape(record['measured'])}</p>", ""
     if record.get("challenged"):
         text += f"<p><i>Tried against it:</i> {html.escape(record['challenged'])}</p>"
     if record["verdict"] in publish.MIXED:
@@ -242,15 +267,21 @@ def measured(record: dict, words: Words) -> str:
             for condition, seen in record["conditions"]
         )
         head = words(publish.MIXED[record["verdict"]])
-        text += f"<details><summary>{head}</summary><ul>{''.join(rows)}</ul></details>"
-    return f'<div class="measured" lang="en" dir="ltr">{text}</div>'
+        english = '<ul lang="en" dir="ltr">'
+        more = f"<details><summary>{head}</summary>{english}{''.join(rows)}</ul></details>"
+    return f'<div class="measured"><div lang="en" dir="ltr">{text}</div>{more}</div>'
+
+
+def origin(record: dict, registered: dict, words: Words) -> str:
+    source = html.escape(words(registered[record["id"]]["source"]))
+    return words("{id}, {source}").format(id=record["id"], source=source)
 
 
 def claim_box(record: dict, registered: dict, words: Words) -> str:
-    claim, source = words(record["claim"]), words(registered[record["id"]]["source"])
+    claim, source = words(record["claim"]), origin(record, registered, words)
     return (
         f'<div class="claim"><p>{verdict(record, words)} {html.escape(claim)} '
-        f"<small>{record['id']}, {html.escape(source)}</small></p>{measured(record, words)}</div>"
+        f"<small>{source}</small></p>{measured(record, words)}</div>"
     )
 
 
@@ -260,12 +291,12 @@ def claims_table(records: list[dict], registered: dict, words: Words, names: lis
     for record in records:
         lesson, number = f"notebooks/{record['notebook']}", int(record["notebook"][:2])
         place = "../" if lesson in names else "../../"  # a lesson that is not translated
-        where = f'<a href="{place}{lesson}.html">{words("Lesson")} {number}</a>'
-        source = html.escape(words(registered[record["id"]]["source"]))
+        where = f'<a href="{place}{lesson}.html">{words("Lesson")} {words.number(number)}</a>'
+        source = origin(record, registered, words)
         rows.append(
             f'<tr data-verdict="{record["verdict"]}"><td>{verdict(record, words)}</td>'
             f"<td><p>{html.escape(words(record['claim']))}</p>"
-            f"<p><small>{record['id']}, {source} · {where}</small></p></td>"
+            f"<p><small>{source} · {where}</small></p></td>"
             f"<td>{measured(record, words)}</td></tr>"
         )
     heads = "".join(f'<th scope="col">{words(x)}</th>' for x in ("verdict", "claim", "measured"))
@@ -277,15 +308,20 @@ def claims_table(records: list[dict], registered: dict, words: Words, names: lis
     )
 
 
-def shares_table(language: str, found: dict[str, tuple[int, int]], ready: list[str]) -> str:
+def shares_table(
+    language: str, found: dict[str, tuple[int, int]], ready: list[str], words: Words
+) -> str:
     """How far a translation is, page by page."""
-    rows = "".join(
-        f"<tr><td>{name}</td><td>{done} of {all_} ({done / all_:.0%})</td>"
-        f"<td>{'yes' if name in ready else 'no' if name in LESSONS else ''}</td></tr>"
-        for name, (done, all_) in found.items()
-        if done
-    )
-    heads = "<th>page</th><th>sentences translated</th><th>published</th>"
+    page, translated, published, yes, no, share = map(words, TABLE)
+    rows = ""
+    for name, (done, all_) in found.items():
+        if done:
+            numbers = {"done": done, "all": all_, "percent": round(100 * done / all_)}
+            numbers = {key: words.number(number) for key, number in numbers.items()}
+            shown = yes if name in ready else no if name in LESSONS else ""
+            rows += f'<tr><td dir="ltr">{name}</td><td>{share.format(**numbers)}</td>'
+            rows += f"<td>{shown}</td></tr>"
+    heads = f"<th>{page}</th><th>{translated}</th><th>{published}</th>"
     title = f'<h2 lang="{language}">{NAMES[language]}</h2>'
     table = f'<table class="table"><tr>{heads}</tr>{rows}</table>'
     return f'{title}<div class="pst-scrollable-table-container">{table}</div>\n'

@@ -1,6 +1,7 @@
 // The claims' filter, the search in Persian, and boxes that scroll: small things for these pages.
 "use strict";
 
+const local = (number) => number.toLocaleString(document.documentElement.lang);
 const folded = (text) => text.toLowerCase().replaceAll("ي", "ی").replaceAll("ك", "ک");
 
 function filterClaims(box) {
@@ -20,7 +21,7 @@ function filterClaims(box) {
       const text = folded(row.textContent);
       row.hidden = (chosen && row.dataset.verdict !== chosen) || !words.every((word) => text.includes(word));
     }
-    count.textContent = `${rows.filter((row) => !row.hidden).length} ${box.dataset.shown}`;
+    count.textContent = `${local(rows.filter((row) => !row.hidden).length)} ${box.dataset.shown}`;
     for (const button of bar.querySelectorAll("button")) button.setAttribute("aria-pressed", button.value === chosen);
   };
   const choices = new Map([["", box.dataset.all]]);
@@ -28,7 +29,7 @@ function filterClaims(box) {
   bar.append(field);
   for (const [value, label] of choices) {
     const number = rows.filter((row) => !value || row.dataset.verdict === value).length;
-    const button = Object.assign(document.createElement("button"), { value, textContent: `${label} ${number}` });
+    const button = Object.assign(document.createElement("button"), { value, textContent: `${label} ${local(number)}` });
     button.addEventListener("click", () => ((chosen = value), show()));
     bar.append(button);
   }
@@ -41,9 +42,8 @@ function filterClaims(box) {
 // Arabic keyboards write two letters that Persian words do not have; the article writes one word
 // without its half-space.
 function searchInPersian() {
-  // Sphinx lacks the Persian sentence on how much was found, and would stop: the number serves.
   const { ngettext } = Documentation;
-  Documentation.ngettext = (...words) => ngettext(...words) || "${resultCount}";
+  Documentation.ngettext = (one, many, count) => ngettext(one, many, count).replace("${resultCount}", local(count));
   const perform = Search.performSearch;
   Search.performSearch = (query) =>
     perform(query.replaceAll("ي", "ی").replaceAll("ك", "ک").replaceAll("بروز", "به\u200cروز"));

@@ -125,6 +125,7 @@ def test_search(page):
 def test_search_in_persian_with_arabic_letters(page):
     proper = hits(page, "fa/", "گرادیان")
     assert proper and hits(page, "fa/", "گراديان") == proper
+    assert "صفحه پیدا شد" in page.locator(".search-summary").inner_text()
 
 
 @pytest.mark.skipif(not HAVE_FA, reason="no Persian pages yet")
@@ -137,6 +138,10 @@ def test_persian_font_and_directions(page):
             == "ltr"
         )
     assert page.locator("article p").first.evaluate("e => getComputedStyle(e).direction") == "rtl"
+    before, after = (
+        page.locator(f".prev-next-area a.{x}").bounding_box() for x in ("left-prev", "right-next")
+    )
+    assert before["x"] > after["x"]
 
 
 def test_claims_can_be_searched_and_filtered(page):
