@@ -57,8 +57,8 @@ def terms_missing(english, persian_text):
 
 
 def spans_changed(english, persian_text):
-    """Formulas, code, tags, links and {places} of one text that the other has not got as often. A number may
-    become a formula, so that its sign stands on the right side."""
+    """Formulas, code, tags, links and {places} of one text that the other has not got as often. A
+    number may become a formula, so that its sign stands on the right side."""
     pattern = rf"{FORMULA}|{CODE}|</?\w+>|\]\([^)]*\)|{{\w+}}"
     counts = [Counter(re.findall(pattern, text)) for text in (english, persian_text)]
     added = counts[1] - counts[0]
