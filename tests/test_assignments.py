@@ -1146,6 +1146,9 @@ def test_nothing_to_grade(tmp_path, runner):
         grade.grade_class(tmp_path, tmp_path.with_name("out"), runner)
     with pytest.raises(ValueError, match="outside the submissions"):
         grade.grade_class(tmp_path, tmp_path / "out", runner)
+    (tmp_path / "submitted").mkdir()
+    with pytest.raises(ValueError, match="outside the submissions"):
+        grade.grade_class(tmp_path / "submitted", tmp_path, runner)
 
 
 @pytest.mark.parametrize(

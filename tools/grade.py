@@ -123,7 +123,7 @@ def grade_class(
     """
     if not place.exists():
         raise ValueError(f"expected a folder or a zip file with submissions, got {place}")
-    if folder == place or place in folder.parents:
+    if place in (folder, *folder.parents, folder / "submitted"):
         raise ValueError(f"the gradebook must lie outside the submissions, got {folder}")
     found = intake.collect(place)
     submissions = [row for row in found if only in ("", row.student)]

@@ -217,12 +217,17 @@ def match(roster: list[dict[str, str]], rows: list[Submission], known=()) -> lis
         known: students of earlier runs.
     """
     numbered = [column for column in ("Identifier", "ID") if roster and column in roster[0]]
-    earlier = [(s, s.rpartition("_")[2]) for s in known if numbered and s[-1:].isdigit()]
-    earlier += [(student, "") for student in known]
+    ends = ((student, re.search(r"[^\W\d].*_(\d+)$", student)) for student in known)
+    earlier = [(student, found[1] if found else "") for student, found in ends]
     pairs = [(row.student, row.number) for row in rows]
-    by_number = {number: student for student, number in [*earlier, *pairs] if number}
+    numbers = {number: student for student, number in pairs if number}
+    whole = {_plain(student): student for student in known}  # name and number together
     fields = [_fields(person, numbered or _who(person)) for person in roster]
-    students = [next((by_number[f] for f in found if f in by_number), "") for found in fields]
+    students = [
+        next((numbers[n] for n in found if n in numbers), "")
+        or next((whole[k] for n in found for k in _joined(person, n) if k in whole), "")
+        for person, found in zip(roster, fields, strict=True)
+    ]
     by_name: dict[str, set] = {}
     for some in pairs, earlier:  # an earlier one only where nobody has handed in under this name
         names = [(_plain(t), s) for s, n in some for t in (s, s.removesuffix(f"_{n}"))]
@@ -244,6 +249,10 @@ def match(roster: list[dict[str, str]], rows: list[Submission], known=()) -> lis
             name = "" if _points_possible(person) else called[place] + number
             students[place] = _as_folder(name).strip(".")
     return students
+
+
+def _joined(person, number) -> list[str]:
+    return [_plain(n + number) for n in _fields(person, _who(person)) if n != number]
 
 
 def _who(person) -> list[str]:
