@@ -1049,7 +1049,8 @@ def test_nothing_is_lost_in_a_second_run(tmp_path, runner, monkeypatch):
     roster.write_text(
         "Identifier,Full name,Grade,Feedback comments\nParticipant 1,Ada,,\nParticipant 2,Bea,,\n"
     )
-    cells = changed(name, ("answer-words", None, "It vanishes. " * 12_000))
+    monkeypatch.setattr(marks, "canary", lambda *_: None)  # tested elsewhere
+    cells = changed(name, ("answer-words", None, "x" * 140_000))
     for student in ("Ada_1", "Bea_2"):
         file = place / f"{student}_assignsubmission_file_" / "x.ipynb"
         as_file(file, notebook_json(cells, name))
