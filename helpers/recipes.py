@@ -315,17 +315,16 @@ def _scored_sentences(texts: tuple[str, ...], labels: tuple[int, ...]) -> pd.Dat
 
 # ---- the tables ----------------------------------------------------------------------------------
 
-TODAY = {"epochs": 2, "learning_rate": 1.5e-4, "batch_size": 24, "frozen_layers": 2}
-TODAY |= {"ratings": 0.5, "max_length": 56, "head": "lstm"}
+FIRST_EDITION = {"epochs": 2, "learning_rate": 1.5e-4, "batch_size": 24, "frozen_layers": 2}
+FIRST_EDITION |= {"ratings": 0.5, "max_length": 56, "head": "lstm"}
 TRIALS = {
-    "first edition": TODAY,
-    "short sure sentences": TODAY | {"more": {"count": 8000, "words": (5, 20), "sure": 1.0}},
-    "first or last sentences": TODAY
+    "first edition": FIRST_EDITION,
+    "first or last sentences": FIRST_EDITION
     | {"more": {"count": 6000, "words": (6, 40), "sure": 0.3, "ends": True}},
-    "labels alone": TODAY | {"ratings": 0.0},
+    "labels alone": FIRST_EDITION | {"ratings": 0.0},
     "plain, 1 epoch": {"epochs": 1},
 }
-EXTRAS = TODAY | {"more": {"count": 5000, "words": (6, 40), "sure": 0.3, "ends": True}}
+EXTRAS = FIRST_EDITION | {"more": {"count": 5000, "words": (6, 40), "sure": 0.3, "ends": True}}
 RECIPES = {
     "article": {"fixes": 0, "epochs": 4},
     "last real step": {"fixes": 1, "epochs": 2},
