@@ -57,9 +57,9 @@ def terms_missing(english, persian_text):
 
 
 def spans_changed(english, persian_text):
-    """Formulas, code, tags and links of one text that the other has not got as often. A number may
-    become a formula, so that its sign stands on the right side."""
-    pattern = rf"{FORMULA}|{CODE}|</?\w+>|\]\([^)]*\)"
+    """Formulas, code, tags, links and {places} of one text that the other has not got as often. A
+    number may become a formula, so that its sign stands on the right side."""
+    pattern = rf"{FORMULA}|{CODE}|</?\w+>|\]\([^)]*\)|{{\w+}}"
     counts = [Counter(re.findall(pattern, text)) for text in (english, persian_text)]
     added = counts[1] - counts[0]
     for span in [*added]:
@@ -125,6 +125,7 @@ def test_the_translation(name, what):
         ("It is $z$, not $r$.", "این $z$ است.", "a formula"),
         ("Run `make check`.", "`make site` را اجرا کنید.", "a formula"),
         ("See [this](a.ipynb).", "[این](b.ipynb) را ببینید.", "a formula"),
+        ("Score: {score}.", "امتیاز: {gap}.", "a formula"),
         ("It reaches 0.95 of 1,200.", "به ۰٫۵۹ از ۱۲۰۰ می‌رسد.", "a number"),
         ("It reaches 7.", "به هفت می‌رسد.", "a number"),
         ("It goes.", "می رود.", "spelling"),
@@ -158,6 +159,11 @@ def test_the_whole_of_a_lesson_is_translated_and_nothing_is_stale():
         assert not set(known) - set(wanted), "a translation of a sentence that is gone"
         lacking = [message for message in wanted if message not in known]
         assert len(lacking) < 0.05 * len(wanted), lacking
+
+
+def test_the_whole_of_the_unit_is_translated_and_nothing_is_stale():
+    wanted = staging.unit_words(staging.UNIT.read_text(encoding="utf-8")).values()
+    assert set(catalogue("unit")) == set(wanted)
 
 
 def test_every_claim_is_translated():

@@ -123,11 +123,21 @@ def test_a_plain_rnn_can_do_either_half_and_no_setting_of_its_sliders_does_both(
     assert len(held) > 100 and passed and not held & passed
 
 
+def test_a_plain_rnn_that_shows_the_bit_only_at_the_end_does_not_hold_it():
+    """It grows out of 0 just in time; the gradient passes, and the last states are far apart."""
+    late = "weightsOf('RNN', [3.13e-20, 2.7195, -3.59e-22])"
+    judged = javascript(f"judge('RNN', {late}, {TEN})")
+    assert judged["passed"] and not judged["held"] and judged["gap"] < 1e-9
+    last = f"[0, 1].map((b) => {TEN}.map((x) => run('RNN', {late}, withBit(x, b)).states[64]))"
+    zero, one = javascript(last)
+    assert min(one) - max(zero) > 1.5
+
+
 def test_pytorchs_start_passes_almost_nothing():
     for cell in ("RNN", "GRU", "LSTM"):
         found = javascript(
             "(() => { const random = randomNumbers(1); return Array.from({ length: 1000 }, () => "
-            f"judge('{cell}', pytorchStart('{cell}', random), [noisy(1)])) }})()"
+            f"judge('{cell}', pytorchStart('{cell}', random), {TEN})) }})()"
         )
         assert sum(one["held"] and one["passed"] for one in found) <= 2
         assert np.median([one["low"] for one in found]) < 1e-6
