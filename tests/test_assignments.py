@@ -6,6 +6,7 @@ empty release, and for every answer in `wrong_answers` exactly the points that i
 
 import ast
 import collections
+import contextlib
 import hashlib
 import inspect
 import io
@@ -15,6 +16,7 @@ import os
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import zipfile
@@ -31,7 +33,7 @@ from helpers import hints
 
 pytest.importorskip("nbgrader")
 from tools import assignments, grade, publish
-from tools.grading import box, intake, marks, restore
+from tools.grading import box, intake, marks, plain, restore
 from tools.grading.course import Course
 from tools.grading.runner import Limits, Runner
 
@@ -367,6 +369,23 @@ def test_huge_output_is_cut(runner):
     assert "more characters" in json.dumps(result.notebook)
 
 
+def test_huge_output_of_many_cells_is_cut_and_hides_no_failure(runner):
+    name = wrong_answers.RNN
+    flood = "out = {'output_type': 'execute_result', 'text': 'x' * 19_000}\n"
+    flood = (None, "code", flood + "get_ipython().collected += [out] * 90")
+    cells = [*[flood] * 8, *marks.reference_cells(name, "release")]
+    result = marks.grade_cells(cells, "s", name, runner)
+    assert result.score == 0 and len(json.dumps(result.notebook)) < 8_000_000
+
+
+def test_a_dict_cannot_keep_the_grader_busy():
+    """All these keys have one hash: a hundred thousand of them take a quarter of an hour."""
+    pairs = [[k * sys.hash_info.modulus, 0] for k in range(2000)]
+    with pytest.raises(ValueError, match="too many keys"):
+        plain.decode({"dict": pairs})
+    assert plain.encode(dict(pairs)) == {"foreign": "dict"}
+
+
 FUNCTIONS = {"count": "count_parameters", "step": "rnn_step", "run": "run", "bptt": "bptt"}
 
 
@@ -433,6 +452,15 @@ def test_a_crash_costs_what_comes_after_it(runner):
     assert "not run" in result.parts["check-clip"].hint
 
 
+def test_a_crash_in_a_call_is_told_of_its_own_check(runner):
+    name = wrong_answers.RNN
+    lines = "import os\ncalls = []\n\n\ndef count_parameters(*_):\n    if calls:\n"
+    lines += "        os._exit(3)\n    calls.append(1)\n    return 77"
+    cells = changed(name, ("solution-count", None, lines))
+    result = marks.grade_cells(cells, "s", name, runner)
+    assert result.status == "crashed in check-count" and len(result.remarks) == 1
+
+
 def test_a_cell_that_cannot_be_stopped_ends_the_run_at_the_limit(runner, monkeypatch):
     name = wrong_answers.RNN
     lines = (
@@ -462,12 +490,20 @@ def test_the_grader_survives_being_killed(runner):
         "os.makedirs('a/b'), open('a/b/answers.py', 'w').close(), os.chmod('a/b', 0)",
         "os.symlink('/usr', '../link')",
         "for _ in range(1500):\n    os.mkdir('d')\n    os.chdir('d')",
+        "import ctypes\nlibc = ctypes.CDLL(None)\nlibc.shmget(4242, 4096, 0o1600)\n"
+        "libc.syscall(248, b'user', b'solution', b'x', 1, -4)",  # a key, on x86_64
+        "import contextlib\nwith contextlib.suppress(OSError):\n"
+        "    os.setxattr('..', b'user.solution', b'x' * 1000)",
     ],
 )
 def test_what_one_leaves_behind_is_gone_for_the_next(lines, runner):
     name = wrong_answers.RNN
     marks.grade_cells(with_first_lines(name, f"import os\n{lines}"), "s", name, runner)
-    alone = "import os\nassert os.listdir('..') == [os.path.basename(os.getcwd())]"
+    alone = "import ctypes, os\nassert os.listdir('..') == [os.path.basename(os.getcwd())]"
+    if runner.hidden:
+        alone += "\nlibc = ctypes.CDLL(None)\nassert libc.shmget(4242, 4096, 0) == -1"
+        alone += "\nassert libc.syscall(249, b'user', b'solution', None, -4) == -1"
+        alone += "\nassert not os.listxattr('..')"
     again = marks.grade_cells(with_first_lines(name, alone), "s", name, runner)
     assert again.score == 16, again.parts["check-count"].hint
 
@@ -637,6 +673,14 @@ def test_order_copies_and_added_cells(runner):
     assert result.parts["check-bptt"].points == 5, "the source's order counts"
 
 
+def test_an_untouched_copy_below_an_answer_costs_nothing(runner):
+    name = wrong_answers.RNN
+    empty = marks.reference_cells(name, "release")
+    cells = [c for pair in zip(marks.reference_cells(name), empty, strict=True) for c in pair]
+    result = marks.grade_cells(cells, "s", name, runner)
+    assert result.score == 16 and result.unread == 4
+
+
 def test_an_editor_that_drops_metadata(tmp_path, runner):
     name = wrong_answers.RNN
     raw = json.loads(assignments.path_of("source", name).read_text())
@@ -753,6 +797,41 @@ def test_broken_zip_files_are_named(tmp_path):
     rows = {row.student: row for row in intake.collect(tmp_path)}
     assert rows["bea"].cells is None and "zip file cannot be read" in rows["bea"].message
     assert rows["bea"].assignment == name and rows["ada"].cells
+
+
+def test_every_zip_file_gets_a_row(tmp_path):
+    """Broken within, in another one, or large with something else in it."""
+    name = wrong_answers.RNN
+    one, damaged = notebook_json(marks.reference_cells(name), name), io.BytesIO()
+    with zipfile.ZipFile(damaged, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.ipynb", one)
+    damaged = bytearray(damaged.getvalue())
+    damaged[60:400] = bytes(340)
+    deep = zipped({"d.zip": zipped({"c.zip": zipped({"b.zip": zipped({"x.ipynb": one})})})})
+    files = {
+        "ada.zip": zipped({"x.ipynb": one, "prices.bin": bytes(restore.LARGEST + 1)}),
+        "bea.zip": zipped({"week 1.zip": zipped({"x.ipynb": one})}),
+        "cid.zip": damaged,
+        "dan.zip": deep,
+    }
+    as_file(tmp_path / "all.zip", zipped(files))
+    rows = {row.student: row for row in intake.collect(tmp_path / "all.zip")}
+    assert rows["ada"].cells and rows["bea"].cells
+    assert "cannot be read" in rows["cid"].message and "unpack it" in rows["dan"].message
+
+
+def test_names_of_files_as_they_come(tmp_path):
+    name = wrong_answers.RNN
+    one = notebook_json(marks.reference_cells(name), name)
+    one = one.replace("neuron", r"neuron \ud83d")  # half a character
+    for file in (b"Jos\xe9/x.ipynb", b"ada_01_rnn_basics (1).ipynb"):
+        try:
+            as_file(tmp_path / os.fsdecode(file), one)
+        except OSError:
+            pytest.skip("this system takes no such names")
+    rows = intake.collect(tmp_path)
+    assert {row.student for row in rows} == {"José", "ada"}
+    assert "".join(text for _, _, text in rows[0].cells).encode()
 
 
 def test_tables_in_every_form(tmp_path):
@@ -942,6 +1021,71 @@ def test_canvas_gets_its_own_table_back(tmp_path):
     assert list(other[0]) == [*roster[0], NAMES[1]], "new columns come last, as Canvas wants"
 
 
+def test_two_students_with_one_name():
+    """Their numbers tell them apart; where there are none, nobody gets the other's points."""
+    moodle = [{"Identifier": f"Participant {k}", "Full name": "Wei Zhang"} for k in (111, 222)]
+    canvas = [{"Student": "Zhang, Wei", "ID": k} for k in ("111", "222")]
+    first, second = (
+        intake.Submission(f"zhangwei_{k}", NAMES[0], [], number=k) for k in ("111", "222")
+    )
+    assert intake.match(canvas, [first, second]) == ["zhangwei_111", "zhangwei_222"]
+    assert intake.match(canvas, [second])[1] == "zhangwei_222" != intake.match(canvas, [second])[0]
+    moodle_second = intake.Submission("Wei Zhang_222", NAMES[0], [], number="222")
+    assert intake.match(moodle, [moodle_second]) == ["Wei Zhang_111", "Wei Zhang_222"]
+    alone = intake.Submission("Wei Zhang", NAMES[0], [])
+    assert intake.match(moodle, [alone]) == ["Wei Zhang_111", "Wei Zhang_222"]
+    assert intake.match(moodle[:1], [alone]) == ["Wei Zhang"]
+    assert intake.match(moodle, [], ["Wei Zhang_222"])[1] == "Wei Zhang_222"
+
+
+def interrupted(_):
+    raise KeyboardInterrupt
+
+
+def test_nothing_is_lost_in_a_second_run(tmp_path, runner, monkeypatch):
+    """Someone absent from it, points filled in meanwhile, a long answer, another gradebook."""
+    name, out, place = wrong_answers.RNN, tmp_path / "out", tmp_path / "in"
+    roster = tmp_path / "worksheet.csv"
+    roster.write_text(
+        "Identifier,Full name,Grade,Feedback comments\nParticipant 1,Ada,,\nParticipant 2,Bea,,\n"
+    )
+    monkeypatch.setattr(marks, "canary", lambda *_: None)  # tested elsewhere
+    cells = changed(name, ("answer-words", None, "x" * 140_000))
+    for student in ("Ada_1", "Bea_2"):
+        file = place / f"{student}_assignsubmission_file_" / "x.ipynb"
+        as_file(file, notebook_json(cells, name))
+
+    def run():
+        grade.grade_class(place, out, runner, lambda _: None, roster=roster)
+
+    run()
+    shutil.rmtree(place / "Ada_1_assignsubmission_file_")
+    usual = Course.grade
+    monkeypatch.setattr(
+        Course, "grade", lambda *a: (give(out, "Ada_1", "answer-words", "3"), usual(*a))
+    )
+    run()
+    ada, bea = table(out / f"worksheet-{name}.csv")
+    assert (ada["Grade"], bea["Grade"]) == ("19", "16")
+    assert "nothing" not in ada["Feedback comments"]
+    monkeypatch.setattr(Course, "grade", usual)
+    (out / "gradebook.db").unlink()
+    run()
+    assert [row["Grade"] for row in table(out / f"worksheet-{name}.csv")] == ["", "16"]
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(marks, "summary", interrupted)
+        run()
+    with contextlib.closing(sqlite3.connect(out / "gradebook.db")) as book:
+        book.execute("begin exclusive")
+        with pytest.raises(ValueError, match="Is another program writing in it"):
+            run()
+    good = (out / "gradebook-before.db").read_bytes()
+    (out / "gradebook.db").write_bytes(b"half a file")
+    with pytest.raises(ValueError, match="before the last run"):
+        run()
+    assert (out / "gradebook-before.db").read_bytes() == good
+
+
 def test_a_grade_on_the_roster_is_no_students_number():
     head = "Identifier,Full name,Grade,Last modified (grade),Feedback comments".split(",")
     people = [("Participant 8", "Ada", "9", "-", ""), ("Participant 9", "Bea", "", "-", "")]
@@ -1003,6 +1147,9 @@ def test_nothing_to_grade(tmp_path, runner):
         grade.grade_class(tmp_path, tmp_path.with_name("out"), runner)
     with pytest.raises(ValueError, match="outside the submissions"):
         grade.grade_class(tmp_path, tmp_path / "out", runner)
+    (tmp_path / "submitted").mkdir()
+    with pytest.raises(ValueError, match="outside the submissions"):
+        grade.grade_class(tmp_path / "submitted", tmp_path, runner)
 
 
 @pytest.mark.parametrize(

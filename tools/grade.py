@@ -21,6 +21,8 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from tools.grading import intake, marks
 from tools.grading.course import Course
 from tools.grading.runner import Limits, Runner
@@ -80,6 +82,10 @@ def _key(row):
 
 def write_results(course: Course, roster: Path | None, people, students) -> list[dict]:
     """The tables, from the gradebook: everybody who was ever graded is in them."""
+    during = filled_in(course.folder)  # what a person has filled in since this run began
+    course.enter(during)
+    for student, name in {(row["student"], row["assignment"]) for row in during}:
+        course.write_page(student, name)
     totals, parts = course.rows()
     write_table(course.folder / "grades.csv", GRADE_COLUMNS, totals)
     for name in ("parts.csv", ".parts-as-written.csv"):
@@ -117,7 +123,7 @@ def grade_class(
     """
     if not place.exists():
         raise ValueError(f"expected a folder or a zip file with submissions, got {place}")
-    if folder == place or place in folder.parents:
+    if place in (folder, *folder.parents, folder / "submitted"):
         raise ValueError(f"the gradebook must lie outside the submissions, got {folder}")
     found = intake.collect(place)
     submissions = [row for row in found if only in ("", row.student)]
@@ -126,7 +132,6 @@ def grade_class(
         who = f" by {only} (there are: {names})" if only else ""
         raise ValueError(f"nothing to grade in {place}: there is no notebook{who} in it")
     people = intake.read_table(roster) if roster else []
-    students = intake.match(people, submissions)
     say(runner.view())
     names = sorted({row.assignment for row in submissions})
     for name in names:
@@ -139,8 +144,11 @@ def grade_class(
         shutil.copy(folder / "parts.csv", folder / ".parts-as-written.csv")
     for name in names:
         course.add_assignment(name, due)
+    students = intake.match(people, found, course.handed_in())
     for student in filter(None, students):
         course.add_student(student)
+    for student in sorted({row.student for row in submissions} - set(students)) if people else ():
+        say(f"{student}: nobody on the roster, or more than one, has this name")
     for row in submissions:
         if row.cells is None:
             course.note(row, "not readable", row.message)
@@ -164,7 +172,7 @@ def grade_class(
         if count > 1 and hint:
             say(f"{count} times: {hint[:150]}")
     if place.is_dir():
-        empty = {p.name for p in place.iterdir() if p.is_dir()} - {
+        empty = {intake.readable(p.name) for p in place.iterdir() if p.is_dir()} - {
             parts[0] for parts, _, _ in intake.files_in(place)
         }
         for student in sorted(empty):
@@ -200,9 +208,12 @@ def main() -> int:
                 due=given.due,
                 show_hidden=given.show_hidden_tests,
             )
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, SQLAlchemyError) as error:
         print(f"grading stopped: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("grading stopped: what has been graded is kept; run it again", file=sys.stderr)
+        return 130
     print(f"graded: {folder}")
     return 0
 

@@ -11,9 +11,10 @@ import json
 import logging
 import math
 import os
-import shutil
+import sqlite3
 import sys
 import warnings
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from tools.grading.runner import Runner
 from tools.project import ROOT
 
 NOTES = "not-graded.json"
+LONGEST = 30_000  # characters of an answer in a table; a spreadsheet's cell holds no more
 CONFIGURATION = """# nbgrader's settings. Add yours, for example a rule for late submissions.
 import sys
 
@@ -102,8 +104,7 @@ class Course:
         beside = str(Path(sys.executable).parent)  # nbgrader calls alembic
         if beside not in os.environ["PATH"].split(os.pathsep):
             os.environ["PATH"] = beside + os.pathsep + os.environ["PATH"]
-        if (folder / "gradebook.db").is_file():
-            shutil.copy2(folder / "gradebook.db", folder / "gradebook-before.db")
+        _save(folder / "gradebook.db")
         self._api = NbGraderAPI(CourseDirectory(config=config), config=config)
         logging.getLogger("traitlets").setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", message="Object of type <Submitted")  # nbgrader's own
@@ -113,12 +114,18 @@ class Course:
 
     def add_assignment(self, name: str, due: datetime | None = None) -> None:
         """Enter an assignment, or its new version."""
+        with self.book() as book:
+            known = name in [assignment.name for assignment in book.assignments]
         path = self.folder / "source" / name / f"{name}.ipynb"
         text = assignments.path_of("source", name).read_text(encoding="utf-8")
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        if not known or not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-            _must(self._api.generate_assignment(name))
+            try:
+                _must(self._api.generate_assignment(name))
+            except BaseException:
+                path.unlink()  # so that the next run tries again
+                raise
         if due is not None:
             with self.book() as book:
                 book.update_or_create_assignment(name, duedate=due.astimezone(UTC))
@@ -126,6 +133,12 @@ class Course:
     def add_student(self, student: str) -> None:
         with self.book() as book:
             book.update_or_create_student(student)
+
+    def handed_in(self) -> list[str]:
+        """Everybody of whom something has come in, in this run or before."""
+        with self.book() as book:
+            found = {s.student.id for a in book.assignments for s in a.submissions}
+        return sorted(found | {key.rpartition("/")[0] for key in self._notes})
 
     def grade(self, row, runner: Runner) -> None:
         """Hand a submission in, run it, enter its points. Points by hand and comments stay.
@@ -151,7 +164,8 @@ class Course:
 
     def write_page(self, student: str, name: str) -> None:
         """The student's page, from what the gradebook holds now."""
-        _must(self._api.generate_feedback(name, student))
+        if self._graded(student, name):  # a run that was cut off may have left none
+            _must(self._api.generate_feedback(name, student))
 
     def _settle(self, row, before) -> None:
         """nbgrader asks for a second look at all that was marked by hand; only changes need one."""
@@ -175,7 +189,10 @@ class Course:
 
     def _graded(self, student: str, name: str):
         path = self.folder / "autograded" / student / name / f"{name}.ipynb"
-        return nbformat.read(path, 4) if path.is_file() else {}
+        try:
+            return nbformat.read(path, 4) if path.is_file() else {}
+        except ValueError:  # half written when a run was cut off
+            return {}
 
     def note(self, row, status: str, message: str) -> None:
         """Keep why a submission could not be graded; points that it had before stay."""
@@ -190,7 +207,9 @@ class Course:
 
     def _write_notes(self) -> None:
         text = json.dumps(self._notes, indent=1, ensure_ascii=False)
-        (self.folder / NOTES).write_text(text, encoding="utf-8")
+        new = self.folder / f"{NOTES}.new"
+        new.write_text(text, encoding="utf-8")
+        new.replace(self.folder / NOTES)
 
     def message(self, student: str, name: str) -> tuple[str, str]:
         """(status, remarks and hints) of the last run."""
@@ -236,7 +255,7 @@ class Course:
                             "points": grade.manual_score,
                             "comment": _comment(book, grade).manual_comment or "",
                             "to_read": "yes" if grade.needs_manual_grade else "",
-                            "answer": answers.get(grade.name, ""),
+                            "answer": answers.get(grade.name, "")[:LONGEST],
                         }
                         for grade in grades
                     ]
@@ -271,6 +290,31 @@ class Course:
             book.db.commit()
 
 
+def _save(path: Path) -> None:
+    """Keep the gradebook's state beside it, if it is a sound one.
+
+    Raises:
+        ValueError: it is not, or somebody else is writing in it.
+    """
+    before, new = path.with_name("gradebook-before.db"), path.with_name("gradebook-before.new")
+    if not path.is_file():
+        return
+    new.unlink(missing_ok=True)
+    try:
+        with closing(sqlite3.connect(path)) as book, closing(sqlite3.connect(new)) as copy:
+            book.execute("begin immediate")  # nobody else is in the middle of something
+            book.rollback()
+            if book.execute("pragma quick_check").fetchone()[0] != "ok":
+                raise sqlite3.DatabaseError("its parts do not fit together")
+            book.backup(copy)
+        new.replace(before)
+    except sqlite3.Error as error:
+        raise ValueError(
+            f"{path} cannot be used ({error}). Is another program writing in it? If it is broken, "
+            f"{before.name} is its state before the last run"
+        ) from None
+
+
 def _grades(book, student, name):
     return book.find_submission_notebook(name, name, student).grades
 
@@ -292,4 +336,6 @@ def _open(grade) -> bool:
 def _must(outcome: dict) -> None:
     if not outcome["success"]:
         said = outcome.get("error") or outcome.get("log") or ""
+        if said.rstrip().endswith("KeyboardInterrupt"):  # nbgrader swallows it
+            raise KeyboardInterrupt
         raise RuntimeError(f"nbgrader stopped: {said[-1500:]}")

@@ -7,6 +7,7 @@ place; nothing is unpacked.
 
 import csv
 import io
+import os
 import re
 import time
 import zipfile
@@ -23,6 +24,7 @@ CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<id>\d+)_\d+_(?=.)")
 WHO = "Identifier|Full name|Email address|Student|ID|SIS User ID|SIS Login ID".split("|")
 LEFT_OUT = (".ipynb_checkpoints", "__MACOSX")
 MOST_FILES = 5000
+LARGEST_ZIP = 500_000_000  # bytes of a zip file in another one
 
 
 @dataclass
@@ -52,7 +54,7 @@ def files_in(place: Path) -> Iterator[tuple[tuple[str, ...], float, bytes | str]
         yield from _in_zip(place.read_bytes(), (), place.stat().st_mtime)
         return
     for path in sorted(place.rglob("*")):
-        parts = path.relative_to(place).parts
+        parts = tuple(map(readable, path.relative_to(place).parts))
         if path.is_symlink() or not path.is_file() or _left_out(parts):
             continue
         saved, size = path.stat().st_mtime, path.stat().st_size
@@ -60,6 +62,15 @@ def files_in(place: Path) -> Iterator[tuple[tuple[str, ...], float, bytes | str]
             yield from _in_zip(path.read_bytes(), (*parts[:-1], path.stem), saved)
         elif path.suffix.lower() == ".ipynb":
             yield parts, saved, _too_large(size) or path.read_bytes()
+
+
+def readable(name: str) -> str:
+    """A file's name as text that can be saved; out of an old archive it may be no UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(name).decode("latin-1")
+    return name
 
 
 def _in_zip(data: bytes, before, saved, depth=0):
@@ -78,11 +89,14 @@ def _in_zip(data: bytes, before, saved, depth=0):
             if kind == ".ipynb":
                 content = _too_large(entry.file_size) or archive.read(entry)
                 yield (*before, *inner), _time(entry), content
-            elif kind == ".zip" and depth < 1 and not _too_large(entry.file_size):
-                stem = PurePosixPath(inner[-1]).stem
-                where = (*before, *inner[:-1], stem)
-                yield from _in_zip(archive.read(entry), where, saved, depth + 1)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+            elif kind == ".zip":
+                where = (*before, *inner[:-1], PurePosixPath(inner[-1]).stem)
+                if depth > 1 or entry.file_size > LARGEST_ZIP:
+                    deep = "lies in too many others" if depth > 1 else "is too large"
+                    yield (*where, "a zip file"), saved, f"the zip file {deep}: unpack it yourself"
+                else:
+                    yield from _in_zip(archive.read(entry), where, saved, depth + 1)
+    except Exception as error:  # a broken archive may raise anything
         yield (*before, "a zip file"), saved, f"the zip file cannot be read ({error})"
 
 
@@ -117,14 +131,14 @@ def owner(parts: tuple[str, ...]) -> tuple[str, str, bool]:
     if len(parts) == 1:
         whole = student = PurePosixPath(student).stem
         for name in assignments.names():
-            student = student.replace(name, "")
+            student = re.sub(rf"{name}( ?\(\d+\)$)?", "", student)  # a browser adds (1)
         student = student.strip(" _-.") or whole
     return _as_folder(student), "", False
 
 
 def _as_folder(name: str) -> str:
     """A student's name as a folder's, with which nbgrader searches."""
-    return re.sub(r"[\[\]*?+/\\]", "_", name).strip()
+    return re.sub(r"[\[\]*?+/\\]", "_", name)[:80].strip()
 
 
 def collect(place: Path) -> list[Submission]:
@@ -182,34 +196,72 @@ def read_table(path: Path) -> list[dict[str, str]]:
         raise ValueError(f"{path}: expected UTF-8 (in Excel: save as CSV UTF-8)") from None
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
-    rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+    try:
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise ValueError(f"{path}: {error}") from None
     if not first.strip() or any(None in row for row in rows):
         raise ValueError(f"{path}: expected a line of headings, and as many fields in each row")
     return [{key: value or "" for key, value in row.items()} for row in rows]
 
 
-def match(roster: list[dict[str, str]], rows: list[Submission]) -> list[str]:
+def match(roster: list[dict[str, str]], rows: list[Submission], known=()) -> list[str]:
     """For each person on the roster the student of the submissions; a new name if there is none.
 
-    A row of the roster fits a submission if one of its fields is the student's name or number; so
-    the list that a platform exports will do as it is. Of a platform's columns only those count that
-    tell who it is: a grade of 95 is no student's number.
+    A person is the student with their number on the platform, or else the only one with a name
+    that stands in one of their fields; so the list that a platform exports will do as it is. Two
+    people with one name are told apart by their numbers alone. Of a platform's columns only those
+    count that tell who it is: a grade of 95 is no student's number.
+
+    Args:
+        known: students of earlier runs.
     """
-    known = {}
-    for row in rows:
-        name = row.student.removesuffix(f"_{row.number}") if row.number else row.student
-        known |= {_plain(name): row.student, _plain(row.student): row.student}
-    known |= {row.number: row.student for row in rows if row.number}
-    students = []
-    for person in roster:
-        known_columns = [column for column in WHO if column in person] or list(person)
-        fields = [person[column].removeprefix("Participant ").strip() for column in known_columns]
-        keys = [key for value in fields if value for key in (value, _plain(value))]
-        fitting = [known[key] for key in keys if key in known]
-        name = person.get("Full name") or next((value for value in fields if value), "")
-        name = "" if _points_possible(person) else _as_folder(name).strip(".")
-        students.append(fitting[0] if fitting else name)
+    numbered = [column for column in ("Identifier", "ID") if roster and column in roster[0]]
+    ends = ((student, re.search(r"[^\W\d].*_(\d+)$", student)) for student in known)
+    earlier = [(student, found[1] if found else "") for student, found in ends]
+    pairs = [(row.student, row.number) for row in rows]
+    numbers = {number: student for student, number in pairs if number}
+    whole = {_plain(student): student for student in known}  # name and number together
+    fields = [_fields(person, numbered or _who(person)) for person in roster]
+    students = [
+        next((numbers[n] for n in found if n in numbers), "")
+        or next((whole[k] for n in found for k in _joined(person, n) if k in whole), "")
+        for person, found in zip(roster, fields, strict=True)
+    ]
+    by_name: dict[str, set] = {}
+    for some in pairs, earlier:  # an earlier one only where nobody has handed in under this name
+        names = [(_plain(t), s) for s, n in some for t in (s, s.removesuffix(f"_{n}"))]
+        new = {name for name, _ in names} - set(by_name) - {""}
+        for name, student in names:
+            if name in new and student not in students:
+                by_name.setdefault(name, set()).add(student)
+    called = []
+    for place, person in enumerate(roster):
+        names = _fields(person, _who(person))
+        called.append(person.get("Full name") or next(iter(names), ""))
+        fitting = [by_name[_plain(name)] for name in names if _plain(name) in by_name]
+        if not students[place] and fitting and len(fitting[0]) == 1:
+            students[place] = next(iter(fitting[0]))
+    often, shared = Counter(students), Counter(called)
+    for place, person in enumerate(roster):
+        if not students[place] or (often[students[place]] > 1 and shared[called[place]] > 1):
+            number = f"_{fields[place][0]}" if shared[called[place]] > 1 and fields[place] else ""
+            name = "" if _points_possible(person) else called[place] + number
+            students[place] = _as_folder(name).strip(".")
     return students
+
+
+def _joined(person, number) -> list[str]:
+    return [_plain(n + number) for n in _fields(person, _who(person)) if n != number]
+
+
+def _who(person) -> list[str]:
+    return [column for column in WHO if column in person] or list(person)
+
+
+def _fields(person, columns) -> list[str]:
+    found = (person[column].removeprefix("Participant ").strip() for column in columns)
+    return [value for value in found if value]
 
 
 def filled(roster, students, scores, messages, name, most) -> list[dict[str, str]]:

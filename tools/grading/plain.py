@@ -16,6 +16,7 @@ import numpy as np
 from numpy import asarray
 
 LARGEST = 8_000_000  # bytes of one message
+MOST_KEYS = 1000  # of a dict: a submission may choose them so that each costs more than the last
 NUMBERS = {np.dtype(code).str for code in "?bBhHiIlLqQefd"}  # every type that an array may have
 KEYS = (str, int, float, bool, type(None))
 
@@ -94,7 +95,7 @@ def encode(value, functions: list | None = None):
         name = "tuple" if isinstance(value, tuple) else "list"
         return {name: [encode(entry, functions) for entry in value]}
     if isinstance(value, dict):
-        if not all(isinstance(key, KEYS) for key in value):
+        if len(value) > MOST_KEYS or not all(isinstance(key, KEYS) for key in value):
             return _foreign(value)
         return {"dict": [[encode(k), encode(v, functions)] for k, v in value.items()]}
     if callable(value) and functions is not None:
@@ -146,6 +147,8 @@ def decode(message, function=None):
     if name == "tuple":
         return tuple(decode(entry, function) for entry in content)
     if name == "dict":
+        if len(content) > MOST_KEYS:
+            raise ValueError("too many keys")
         pairs = [(decode(key), decode(entry, function)) for key, entry in content]
         if not all(isinstance(key, KEYS) for key, _ in pairs):
             raise ValueError("not a key")

@@ -166,6 +166,7 @@ def _cell(cell):
     grade_id = (metadata.get("nbgrader") or {}).get("grade_id")
     if not isinstance(grade_id, str):  # some editors drop foreign metadata but keep the cell's id
         grade_id = cell.get("id") or metadata.get("id")
+    source = source.encode("utf-8", "replace").decode()  # half a character cannot be saved
     return grade_id if isinstance(grade_id, str) else None, str(cell["cell_type"]), source
 
 
@@ -174,17 +175,20 @@ def restore(submitted, name: str) -> tuple[NotebookNode, list[str]]:
 
     Order, checks, points and locked cells are the source's; answers are the student's. Cells that a
     student added stay behind the cell that they followed. Of several cells with one id the last
-    counts, as in nbgrader, and the others stay as cells that were added.
+    with an answer in it counts, and the others stay as cells that were added.
     """
     source = copy.deepcopy(reference(name))
     by_id = {cell.metadata.nbgrader.grade_id: cell for cell in source.cells}
-    last = {grade_id: place for place, (grade_id, _, _) in enumerate(submitted)}
+    last, empty = {}, {g: _squeezed(text) for g, text in empty_cells(name).items()}
+    for place, (grade_id, _, text) in enumerate(submitted):
+        if grade_id not in last or _squeezed(text) not in ("", empty.get(grade_id)):
+            last[grade_id] = place
     answers, extras, remarks, after = {}, {None: []}, [], None
     for place, (grade_id, kind, text) in enumerate(submitted):
         text = MARKERS.sub(r"\1_", text)
         if grade_id in by_id and last[grade_id] == place:
             answers[grade_id], after = text, grade_id
-        else:
+        elif grade_id is None or _squeezed(text) != empty.get(grade_id):
             extras.setdefault(after, []).append((kind, text))
     cells = list(_added(extras[None], "start"))
     for grade_id, cell in by_id.items():

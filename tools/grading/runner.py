@@ -33,6 +33,7 @@ from tools.project import ROOT
 HIDDEN_TESTS = "### BEGIN HIDDEN TESTS"
 NEEDED = ("tools/__init__.py", *(f"tools/grading/{n}.py" for n in ("__init__", "plain", "worker")))
 TEXT_LIMIT = 25_000  # characters of one output
+OUTPUT_LIMIT = 5_000_000  # characters of all outputs of one notebook
 FOREIGN = re.compile(r'{"foreign": "(\w+)"}')
 LARGEST_CALL = 3000  # entries that a submission may hand to a function of the grader's
 
@@ -202,10 +203,15 @@ class Runner:
                 socket.send_fds(self._control, [json.dumps(task).encode()], [theirs.fileno()])
             answers = Answers(Channel(ours), start + self.limits.seconds)
             cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+            room = OUTPUT_LIMIT
             for place, cell in enumerate(cells):
                 cell.execution_count = None
                 try:
                     cell.outputs = self._run_cell(cell, answers, run)
+                    room -= sum(len(json.dumps(output)) for output in cell.outputs)
+                    if room < 0 and not utils.is_grade(cell):
+                        shown = "... the notebook prints too much to be shown"
+                        cell.outputs = [v4.new_output("stream", name="stdout", text=shown)]
                 except TimeoutError:
                     run.ended = f"too long in {_name(cell)}"
                 except (Ended, OSError) as error:
@@ -230,11 +236,11 @@ class Runner:
             return _outputs(there.get("outputs"), _name(cell))
         names = {"__name__": "check", "__answers__": answers.names()}
         answers.results.clear()
-        wrong = _check(shown, names)
+        wrong = _check(shown, names, answers)
         if wrong and not there.get("failed"):
             run.disagree[_name(cell)] = "".join(FOREIGN.findall(json.dumps(answers.results))[:1])
         if not wrong:
-            wrong = _check(hidden, names, " The example was right; this is another one.")
+            wrong = _check(hidden, names, answers, " The example was right; this is another one.")
         return wrong
 
     def _end(self, run):
@@ -265,6 +271,7 @@ class Answers:
     def __init__(self, channel: Channel, until: float):
         self._channel, self._until = channel, until
         self.results = []  # as they came
+        self.broken = None  # why no more can come
 
     def ask(self, request: dict, functions=()) -> dict:
         """The answer to a request; meanwhile functions that were sent along may be called.
@@ -302,7 +309,11 @@ class Answers:
         def function(*arguments):
             functions = []
             request = {"call": name, "arguments": encode(arguments, functions)}
-            answer = self.ask(request, functions)
+            try:
+                answer = self.ask(request, functions)
+            except (Ended, OSError) as error:
+                self.broken = error
+                raise
             if "hint" in answer:
                 raise hints.Hint(clean(answer["hint"]))
             try:
@@ -330,13 +341,15 @@ def _called(functions, request):
         return {"error": clean(f"{error}")}
 
 
-def _check(code: str, names: dict, remark: str = "") -> list[NotebookNode]:
+def _check(code: str, names: dict, answers: Answers, remark: str = "") -> list[NotebookNode]:
     """Run a part of a check here; an error as an output if it does not pass."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             exec(compile(code, "check", "exec"), names)
     except hints.Hint as hint:
+        if answers.broken:  # a hint about that would tell nothing
+            raise answers.broken from None
         return [_error("Hint", clean(f"{hint}{remark}"))]
     except (Ended, TimeoutError):
         raise
