@@ -288,24 +288,26 @@ GERMAN_TENS = "zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig
 
 def in_english(number: int) -> list[str]:
     """1 to 9999 in words: 4321 is four thousand three hundred twenty one."""
-    found = []
-    for value, name in ((1000, "thousand"), (100, "hundred")):
-        if number >= value:
-            found += [ENGLISH[number // value], name]
-            number %= value
+    found, number = _thousands(number, ENGLISH, "thousand", "hundred")
     if number >= 20:
         found.append(ENGLISH_TENS[number // 10 - 2])
         number %= 10
     return found + ([ENGLISH[number]] if number else [])
 
 
+def _thousands(number: int, digits: list[str], thousand: str, hundred: str):
+    """Thousands and hundreds in words, and what is left, below 100."""
+    found = []
+    for value, name in ((1000, thousand), (100, hundred)):
+        if number >= value:
+            found += [digits[number // value], name]
+            number %= value
+    return found, number
+
+
 def in_german(number: int) -> list[str]:
     """1 to 9999 in words, the units before the tens: vier tausend drei hundert ein und zwanzig."""
-    found = []
-    for value, name in ((1000, "tausend"), (100, "hundert")):
-        if number >= value:
-            found += [GERMAN[number // value], name]
-            number %= value
+    found, number = _thousands(number, GERMAN, "tausend", "hundert")
     if number < 20:
         return found + ([GERMAN[number]] if number else [])
     units = [GERMAN[number % 10], "und"] if number % 10 else []
