@@ -43,6 +43,7 @@ BOOK_FILES = ["Bikeshare.csv", "NYSE.csv"]
 # On the Hugging Face hub: repository@revision.
 ENCODERS = {
     "minilm": "sentence-transformers/all-MiniLM-L6-v2@1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
+    "bge-small": "BAAI/bge-small-en-v1.5@5c38ec7c405ec4b44b94cc5a9bb96e735b38267a",
     "bert-base-uncased": "google-bert/bert-base-uncased@86b5e0934494bd15c9632b12f734a8a67f723594",
 }
 LIVE_SECONDS = 20  # for all that Yahoo is asked for in one call
@@ -590,8 +591,9 @@ def load_encoder(name: str = "minilm", device=None):
     """A pretrained BERT encoder with its tokenizer, ready to read sentences.
 
     Args:
-        name (str): "minilm": all-MiniLM-L6-v2 (6 layers, width 384, 91 MB). "bert-base-uncased": 12
-            layers, width 768, 440 MB, from the Hugging Face hub only.
+        name (str): "minilm": all-MiniLM-L6-v2 (6 layers, width 384, 91 MB). From the Hugging Face
+            hub only: "bge-small": bge-small-en-v1.5 (12 layers, width 384, 133 MB), and
+            "bert-base-uncased" (12 layers, width 768, 440 MB).
         device (torch.device or str, optional): Where the model goes; None leaves it on the CPU.
 
     Returns:

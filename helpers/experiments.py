@@ -23,6 +23,7 @@ train faster on a CPU than `nn.GRU`. PyTorch's Adam moves the weights.
 - **counting**: GRU and LSTM trained to count up to 50, then tested up to 50 and beyond.
 - **uses**, **capacity**, **successors** (notebook 3, 5 to 10 minutes each on one core): see
   `helpers.trials`.
+- **recipes**, **search** (notebook 4): see `helpers.recipes`.
 - **article**, **order**, **ranges**, **carbon**, **bikes**, **volume**, **band** (notebook 5):
   see `helpers.forecast_tables`.
 """
@@ -43,7 +44,7 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from helpers import cells, forecast_tables, tasks, trials
+from helpers import cells, forecast_tables, recipes, tasks, trials
 
 TABLES = Path(__file__).resolve().parent / "tables"
 TASKS = {
@@ -455,7 +456,7 @@ EXPERIMENTS = {
     "capacity": (trials.capacity_plan, trials.row, trials.SETTINGS),
     "successors": (trials.successors_plan, trials.row, trials.SETTINGS),
 }
-EXPERIMENTS |= forecast_tables.EXPERIMENTS
+EXPERIMENTS |= recipes.EXPERIMENTS | forecast_tables.EXPERIMENTS
 
 
 # ---- reading the tables --------------------------------------------------------------------------

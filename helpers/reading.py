@@ -1,11 +1,14 @@
-"""Read a time series from a CSV file as it is found, and say in plain sentences what was found.
+"""Read a CSV file as it is found, a series or texts, and say in plain sentences what was found.
 
 What was put right is printed. Dates and numbers that could mean two things, and that nothing else
-in the file settles, are refused in one sentence.
+in the file settles, are refused in one sentence; so are labels that are not two.
 """
 
+import csv
 import re
+import textwrap
 import warnings
+from collections.abc import Callable, Iterable
 from os import PathLike
 
 import numpy as np
@@ -17,6 +20,13 @@ NO_VALUE |= {"inf", "-inf", "nat"}
 OFFSET = r":\d{2}(?:\.\d+)?\s*(?:Z|UTC|[+-]\d{2}:?\d{2})$"  # at the end of a time of day
 NAMES = {"B": "business days", "MS": "months", "QS": "quarters", "YS": "years"}
 MOST_MISSING = 0.2
+ENCODINGS = ("utf-8-sig", "utf-16", "cp1252")  # UTF-16 only with its mark at the beginning
+# separators of texts; where tabs separate, quotes can be part of a text
+WAYS = [("\t", csv.QUOTE_MINIMAL), ("\t", csv.QUOTE_NONE)]
+WAYS += [(separator, csv.QUOTE_MINIMAL) for separator in ";|,"]
+NO_LABEL = {"", "na", "n/a", "#n/a", "nan", "null"}  # "none" can be a class
+# rows that do not fit the first line, or no line at all
+UNFIT = (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError)
 CODES = [-99, -999, -9999, -99999]  # some files mean "no value" by them
 
 
@@ -69,29 +79,50 @@ def read_series(source: str | PathLike | pd.DataFrame, target: str) -> pd.DataFr
 
 def _text(path: str | PathLike) -> pd.DataFrame:
     """Every cell as text; the separator is the one that cuts the first line most often."""
-    options = {"dtype": str, "keep_default_na": False, "skipinitialspace": True}
-    options |= {"encoding": "utf-8-sig", "index_col": False}
-    for encoding in ("utf-8-sig", "cp1252"):
-        options["encoding"] = encoding
+
+    def read(encoding: str) -> pd.DataFrame:
+        widths = {s: _cells(path, s, encoding, nrows=0).shape[1] for s in ",;\t|"}
+        return _cells(path, max(widths, key=widths.get), encoding)
+
+    return _decoded(path, read)
+
+
+def _decoded(path: str | PathLike, read: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
+    """What `read` makes of the file in the first encoding that fits.
+
+    Raises:
+        ValueError: no encoding fits, or rows do not fit the first line.
+    """
+    for encoding in ENCODINGS:
         try:
-            widths = {s: pd.read_csv(path, sep=s, nrows=0, **options).shape[1] for s in ",;\t|"}
-            separator = max(widths, key=widths.get)
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", pd.errors.ParserWarning)
-                frame = pd.read_csv(path, sep=separator, **options)
-            frame.columns = frame.columns.str.strip()
-            return frame.apply(lambda column: column.fillna("").str.strip())
-        except UnicodeDecodeError:
+            return read(encoding)
+        except UnicodeError:
             continue
-        except FileNotFoundError:
-            raise FileNotFoundError(f"expected a CSV file, got none at {path}") from None
-        except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
-            reason = " ".join(str(error).split())
+        except UNFIT as error:
             raise ValueError(
-                f"expected a table with as many cells in each row as names in the first line of "
-                f"{path}, got: {reason}"
+                "expected a table with as many cells in each row as names in the first line of "
+                f"{path}, got: {' '.join(str(error).split())}"
             ) from None
     raise ValueError(f"expected text in {path}, got bytes that are none in UTF-8 or cp1252")
+
+
+def _cells(path: str | PathLike, separator: str, encoding: str, **options) -> pd.DataFrame:
+    """Every cell as text, without the white space around it.
+
+    Raises:
+        FileNotFoundError: no such file.
+        UnicodeError: another encoding.
+        ParserError, ParserWarning, EmptyDataError: see UNFIT.
+    """
+    options |= {"dtype": str, "keep_default_na": False, "skipinitialspace": True}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            frame = pd.read_csv(path, sep=separator, encoding=encoding, index_col=False, **options)
+        except FileNotFoundError:
+            raise FileNotFoundError(f"expected a CSV file, got none at {path}") from None
+    frame.columns = [name.strip() if isinstance(name, str) else name for name in frame]
+    return frame.apply(lambda column: column.fillna("").str.strip())
 
 
 def _counts_rows(name: str, values: pd.Series) -> bool:
@@ -414,3 +445,155 @@ def _columns(frame: pd.DataFrame, told: list[str]) -> pd.DataFrame:
             "the others count as unknown until they come."
         )
     return frame
+
+
+# --- Texts ----------------------------------------------------------------------------------------
+
+
+def read_texts(
+    path: str | PathLike,
+    text: str | int,
+    label: str | int | None = None,
+    positive: str | float | Iterable | None = None,
+    negative: str | float | Iterable | None = None,
+) -> pd.DataFrame:
+    """Texts, and their labels as 0 and 1, from a CSV file. What was found or left out is printed.
+
+    Encoding (UTF-8, UTF-16, cp1252) and separator are found; texts may hold quotes and line breaks.
+
+    Args:
+        path: the file, with names in its first line.
+        text: the column of texts. Where the first line has no names, number the columns from 0.
+        label: the column of labels. None to predict only: then every row is kept.
+        positive: the labels that become 1. None: all that are not negative; of two labels the
+            larger number, or the later one in the alphabet (yes, true, positive).
+        negative: the labels that become 0. None: all that are not positive. Texts with labels that
+            are neither are left out.
+
+    Returns:
+        `text` and, if asked for, `label` (1 or 0); the index `row` counts the file's rows from 0.
+        Texts that are empty, have no label, or repeat another with the same label are left out; of
+        texts with both labels, all. `frame.attrs["labels"]` has the names of 0 and 1.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: no text, a missing column, rows of different lengths, one column for texts and
+            labels, labels that are not two and of which positive and negative ones are not named,
+            or names that are no labels.
+    """
+    told = []
+    if text == label:
+        raise ValueError(f"expected a column of texts and one of labels, got {text!r} twice")
+    wanted = [text] if label is None else [text, label]
+    cells = _find(path, wanted, told)
+    found = pd.DataFrame({"text": cells[text].astype(object)}).rename_axis("row")
+    told.insert(0, f"{len(found):,} rows.")
+    if label is not None:
+        cells[label] = cells[label].mask(cells[label].str.lower().isin(NO_LABEL), "")
+        found["label"], names = _two_labels(cells[label], label, positive, negative)
+        left_out = {
+            "empty texts": found["text"] == "",
+            "texts without a label": cells[label] == "",
+            "texts with another label": found["label"].isna() & (cells[label] != ""),
+            "texts with both labels": found.groupby("text")["label"].transform("nunique") > 1,
+            "duplicates": found.duplicated(),
+        }
+        kept = pd.Series(True, found.index)
+        for what, rows in left_out.items():
+            if count := int((rows & kept).sum()):
+                told.append(f"Left out, {what}: {count:,}.")
+            kept &= ~rows
+        found = found[kept].astype({"label": int})
+        found.attrs["labels"] = names
+        ones = int(found["label"].sum())
+        told.append(
+            f"Positive (1) is {names[1]!r}: {ones:,} texts; negative (0) is {names[0]!r}: "
+            f"{len(found) - ones:,}."
+        )
+    elif empty := int((found["text"] == "").sum()):
+        told.append(f"Empty texts, whose answers mean nothing: {empty:,}.")
+    for line in told:
+        print(line)
+    return found
+
+
+def _find(path: str | PathLike, wanted: list, told: list[str]) -> pd.DataFrame:
+    """The cells, by the separator that finds the wanted columns and leaves fewest of them empty."""
+    header, first = (None, 1) if isinstance(wanted[0], int) else (0, 0)
+
+    def read(encoding: str) -> pd.DataFrame:
+        tables, seen, fault = [], [], None
+        for separator, quoting in WAYS:
+            if tables and quoting == csv.QUOTE_NONE:
+                continue
+            options = {"header": header, "quoting": quoting}
+            names = [*_cells(path, separator, encoding, nrows=first, **options)]
+            seen = max(seen, names, key=len)
+            if not set(wanted) <= set(names):
+                continue
+            try:
+                cells = _cells(path, separator, encoding, **options)
+            except UNFIT as error:
+                fault = error
+                continue
+            if not (separator == "\t" and cells.map(lambda c: "\t" in c).any(axis=None)):
+                tables.append(cells)  # else a quote was never closed and took in other rows
+        if encoding != ENCODINGS[0]:
+            told.append(f"Not UTF-8; read as {encoding}.")
+        if tables:
+            return min(tables, key=lambda cells: int((cells[wanted] == "").to_numpy().sum()))
+        if fault is not None:
+            raise fault
+        names = ", ".join(textwrap.shorten(str(name), 30, placeholder="…") for name in seen[:20])
+        raise ValueError(
+            f"expected the columns {' and '.join(map(repr, wanted))} in {path}, got {names}; "
+            "number the columns from 0 if the first line has no names"
+        )
+
+    return _decoded(path, read)
+
+
+def _two_labels(cells, column, positive, negative) -> tuple[pd.Series, list[str]]:
+    """1, 0 or NaN per row, and what 0 and 1 mean."""
+    cells = cells.map(_plain)
+    counts = cells[cells != ""].value_counts()
+    try:
+        names = sorted(counts.index, key=float)
+    except ValueError:
+        names = sorted(counts.index, key=lambda name: (name.lower(), name))
+    shown = ", ".join(f"{textwrap.shorten(n, 30)!r} ({counts[n]:,})" for n in names[:8])
+    shown += f" and {len(names) - 8:,} more" if len(names) > 8 else ""
+    if positive is None and negative is None:
+        if len(names) != 2:
+            raise ValueError(
+                f"expected two labels in column {column!r}, got {len(names)}: {shown}; name those "
+                "that are positive with positive=[...]; all others are negative, or those in "
+                "negative=[...]"
+            )
+        negative, positive = names[:1], names[1:]
+    ones, zeros = (
+        None if side is None else [_plain(name) for name in _listed(side)]
+        for side in (positive, negative)
+    )
+    ones = [name for name in names if name not in zeros] if ones is None else ones
+    zeros = [name for name in names if name not in ones] if zeros is None else zeros
+    if not (ones and zeros) or {*ones, *zeros} - {*names} or {*ones} & {*zeros}:
+        raise ValueError(
+            f"expected at least one label for each side out of {shown} in column {column!r}, got "
+            f"positive {ones} and negative {zeros}"
+        )
+    labels = cells.map({**dict.fromkeys(zeros, 0), **dict.fromkeys(ones, 1)}).astype(float)
+    return labels, [
+        f"not {' or '.join(ones)}" if negative is None and len(zeros) > 1 else " or ".join(zeros),
+        f"not {' or '.join(zeros)}" if positive is None and len(ones) > 1 else " or ".join(ones),
+    ]
+
+
+def _listed(side) -> list:
+    return [side] if isinstance(side, str) or not isinstance(side, Iterable) else [*side]
+
+
+def _plain(name) -> str:
+    """A label as text: 1, 1.0 and "1" are one."""
+    name = str(name)
+    return re.sub(r"\.0+$", "", name) if re.fullmatch(r"[+-]?\d+\.0+", name) else name

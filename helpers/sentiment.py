@@ -1,4 +1,4 @@
-"""A BERT-like encoder with an LSTM on top that says whether a sentence is positive.
+"""A BERT-like encoder, with or without an LSTM on top, that says whether a sentence is positive.
 
 Built step by step in notebook 4, which imports it from here once it is built. Shapes: B sentences
 in a batch, T tokens in the longest of them, D the encoder's width, H the LSTM's hidden size.
@@ -8,10 +8,12 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -28,9 +30,12 @@ from helpers import training
 from helpers.text import LengthBatches, Sentences, batches, check_texts
 
 POOLINGS = ("last step", "last real step", "mean", "max")
-MAX_TOKENS = 128  # a longer text is cut there, as the encoder was trained
+MAX_TOKENS = 128  # read at once, as the encoder was trained
+# where BERT, RoBERTa, ELECTRA, MPNet and DeBERTa; DistilBERT; ModernBERT; ALBERT keep their layers
+LAYERS = ("encoder.layer", "transformer.layer", "layers", "encoder.albert_layer_groups")
 WARM_UP = 0.06  # share of the batches over which the learning rates rise
-FORMAT = 2  # of a saved classifier
+FORMAT = 3  # of a saved classifier
+PROBE = "It wasn't BAD, 10/10: a naïve café film 🙂"  # a loaded tokenizer reads it as before
 
 
 # --- Pooling ------------------------------------------------------------------------------------
@@ -42,7 +47,7 @@ def pool(
     """One vector per sentence out of one vector per step, blind to padding (but for "last step").
 
     Args:
-        states: (B, T, H) outputs of a recurrent net.
+        states: (B, T, H) outputs of a recurrent net, or of an encoder.
         mask: (B, T) 1 on real steps, 0 on padding, of any type and wherever the padding is; every
             row has at least one 1.
         how: "last step" (of the batch, be it padding: the trap), "last real step", "mean" or
@@ -103,37 +108,46 @@ def _real(mask: torch.Tensor) -> torch.Tensor:
 
 
 class SentimentClassifier(nn.Module):
-    """Encoder, LSTM, pooling, dropout and one linear layer, as in the article, its faults fixed.
+    """Encoder, pooling, dropout and one linear layer; an LSTM before the pooling if it is wanted.
 
     Args:
         encoder: a BERT-like model, for example from `helpers.data.load_encoder`.
-        hidden_size: of the LSTM, in each direction.
+        hidden_size: of the LSTM, in each direction; 0 for none.
         dropout: share of the pooled features that is dropped in training.
         pooling: one of `POOLINGS`; see `pool`.
         bidirectional: whether a second LSTM reads from the end.
+        labels: what a target of 0 and of 1 mean, in words; kept with the classifier.
 
     Raises:
-        ValueError: an unknown way of pooling, or "last step" in two directions.
+        ValueError: an encoder that is not BERT-like, an unknown way of pooling, "last step" in two
+            directions, or two directions without an LSTM.
     """
 
     def __init__(
         self,
         encoder: PreTrainedModel,
-        hidden_size: int = 64,
+        hidden_size: int = 0,
         dropout: float = 0.2,
-        pooling: str = "max",
-        bidirectional: bool = True,
+        pooling: str = "mean",
+        bidirectional: bool = False,
+        labels: Sequence[str] = ("negative", "positive"),
     ):
         super().__init__()
         _check_pooling(pooling, bidirectional)
+        if bidirectional and hidden_size == 0:
+            raise ValueError("expected an LSTM to go in two directions, got hidden_size=0")
+        _layers(encoder)
+        self.labels = list(labels)
         self.settings = {"hidden_size": hidden_size, "dropout": dropout}
         self.settings |= {"pooling": pooling, "bidirectional": bidirectional}
+        self.settings |= {"labels": self.labels}
         self.encoder = encoder.float()  # some are published in half precision
-        self.lstm = nn.LSTM(
-            encoder.config.hidden_size, hidden_size, batch_first=True, bidirectional=bidirectional
-        )
+        self.lstm, width = None, encoder.config.hidden_size
+        if hidden_size > 0:
+            self.lstm = nn.LSTM(width, hidden_size, batch_first=True, bidirectional=bidirectional)
+            width = hidden_size * (1 + bidirectional)
         self.dropout = nn.Dropout(dropout)
-        self.out = nn.Linear(hidden_size * (1 + bidirectional), 1)
+        self.out = nn.Linear(width, 1)
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Logits (B,) of "positive" from token ids (B, T) and their mask (B, T).
@@ -144,14 +158,15 @@ class SentimentClassifier(nn.Module):
         real = _real(mask)
         if (real[:, 1:] & ~real[:, :-1]).any():
             raise ValueError("expected all padding on the right, got a 0 before a 1 in the mask")
-        vectors = self.encoder(input_ids=ids, attention_mask=real.long()).last_hidden_state
-        packed = pack_padded_sequence(
-            vectors, real.sum(dim=1).cpu(), batch_first=True, enforce_sorted=False
-        )
-        states, _ = pad_packed_sequence(
-            self.lstm(packed)[0], batch_first=True, total_length=mask.shape[1]
-        )  # (B, T, H), or (B, T, 2 H) in two directions
-        pooled = pool(states, real, self.settings["pooling"], self.lstm.bidirectional)
+        states = self.encoder(input_ids=ids, attention_mask=real.long()).last_hidden_state
+        if self.lstm is not None:
+            packed = pack_padded_sequence(
+                states, real.sum(dim=1).cpu(), batch_first=True, enforce_sorted=False
+            )
+            states, _ = pad_packed_sequence(
+                self.lstm(packed)[0], batch_first=True, total_length=mask.shape[1]
+            )  # (B, T, H), or (B, T, 2 H) in two directions
+        pooled = pool(states, real, self.settings["pooling"], self.settings["bidirectional"])
         return self.out(self.dropout(pooled)).squeeze(-1)
 
 
@@ -163,6 +178,8 @@ def tokenize(
 ) -> Sentences:
     """The tokens of an encoder's tokenizer, ready for `helpers.text.batches`.
 
+    If texts are cut, a printed line says how many.
+
     Args:
         texts: n strings. Half a surrogate pair, which is no character, is read as U+FFFD.
         tokenizer: of the encoder that will read them.
@@ -171,23 +188,41 @@ def tokenize(
 
     Raises:
         TypeError: what `check_texts` objects to.
-        ValueError: what `Sentences` objects to, a tokenizer without a padding token, or a
-            max_length that leaves no room between the special tokens.
+        ValueError: what `Sentences` objects to, a tokenizer that is not a fast one or has no
+            padding token, or a max_length that leaves no room between the special tokens.
     """
+    windows, owners, most = _windows(texts, tokenizer, max_length)
+    firsts = np.flatnonzero(np.diff(owners, prepend=-1))
+    if cut := int((np.bincount(owners) > 1).sum()):
+        print(f"{cut:,} of {len(firsts):,} texts have more than {most} tokens and are cut there.")
+    return Sentences([windows[row] for row in firsts], targets, padding=tokenizer.pad_token_id)
+
+
+def _windows(
+    texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> tuple[list[list[int]], np.ndarray, int]:
+    """Each text's ids in pieces of at most so many, the text that each belongs to, how many."""
     texts = [
         text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         for text in check_texts(texts)
     ]
+    if not tokenizer.is_fast:
+        raise ValueError(
+            f"expected a fast tokenizer, as AutoTokenizer gives, got {type(tokenizer).__name__}"
+        )
     if tokenizer.pad_token_id is None:
         raise ValueError("expected a tokenizer with a padding token, got none: set its pad_token")
     least = tokenizer.num_special_tokens_to_add() + 1
     if max_length < least:
         raise ValueError(f"expected max_length to be at least {least}, got {max_length}")
-    max_length = min(max_length, tokenizer.model_max_length)
-    ids = tokenizer(texts, truncation=True, max_length=max_length)["input_ids"] if texts else []
+    most = min(max_length, tokenizer.model_max_length)
+    if not texts:
+        return [], np.array([], dtype=int), most
+    tokens = tokenizer(texts, truncation=True, max_length=most, return_overflowing_tokens=True)
+    ids = tokens["input_ids"]
     if tokenizer.unk_token_id is not None:  # without special tokens, "" has no token at all
         ids = [row or [tokenizer.unk_token_id] for row in ids]
-    return Sentences(ids, targets, padding=tokenizer.pad_token_id)
+    return ids, np.array(tokens["overflow_to_sample_mapping"]), most
 
 
 def _limits(encoder: PreTrainedModel) -> tuple[int, int | None]:
@@ -235,10 +270,11 @@ def fine_tune(
     head_learning_rate: float = 1e-3,
     batch_size: int = 32,
     frozen_layers: int = 0,
+    loss: training.Loss = batch_loss,
     seed: int = 0,
     progress: bool = True,
 ) -> training.History:
-    """Train encoder and LSTM jointly with AdamW, a warm-up and a linear fall of both rates.
+    """Train a classifier, its encoder included, with AdamW; both rates warm up and fall to zero.
 
     The token embeddings, half of a small encoder's weights, stay frozen: most of them are never
     seen in a few thousand sentences. The classifier ends with the weights of the epoch with the
@@ -250,10 +286,11 @@ def fine_tune(
         valid: never read for training.
         epochs: passes over the sentences.
         learning_rate: the highest of the encoder.
-        head_learning_rate: the highest of LSTM and linear layer, which start from nothing.
+        head_learning_rate: the highest of all that is on top of it, which starts from nothing.
         batch_size: sentences per batch.
         frozen_layers: so many of the encoder's lowest layers stay as they are, which saves their
             backward pass.
+        loss: of a batch; another one can look at the answers, too.
         seed: of the order of the batches and of dropout.
         progress: show a bar.
 
@@ -273,13 +310,15 @@ def fine_tune(
     valid_batches = batches(valid, 2 * batch_size)
     training.seed_everything(seed)
     classifier.encoder.requires_grad_(False)
+    head = [weight for weight in classifier.parameters() if weight.requires_grad]
     layers[frozen_layers:].requires_grad_(True)
-    head = [*classifier.lstm.parameters(), *classifier.out.parameters()]
     groups = [
         {"params": list(layers[frozen_layers:].parameters()), "lr": learning_rate},
         {"params": head, "lr": head_learning_rate},
     ]
-    optimizer = torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=0.01)
+    optimizer = torch.optim.AdamW(
+        [group for group in groups if group["params"]], weight_decay=0.01, fused=True
+    )
     total = max(1, epochs * len(train_batches))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
@@ -290,7 +329,7 @@ def fine_tune(
         classifier,
         train_batches,
         valid_batches,
-        loss=batch_loss,
+        loss=loss,
         optimizer=optimizer,
         epochs=epochs,
         clip_norm=1.0,
@@ -299,14 +338,17 @@ def fine_tune(
 
 
 def _layers(encoder: PreTrainedModel) -> nn.ModuleList:
-    """The encoder's layers, the lowest first: BERT, RoBERTa, ELECTRA …, or DistilBERT."""
-    for name in ("encoder", "transformer"):
-        layers = getattr(getattr(encoder, name, None), "layer", None)
+    """The encoder's layers, the lowest first."""
+    for path in LAYERS:
+        try:
+            layers = attrgetter(path)(encoder)
+        except AttributeError:
+            continue
         if isinstance(layers, nn.ModuleList):
             return layers
     raise ValueError(
-        "expected an encoder with a list of layers at encoder.layer or transformer.layer, as BERT, "
-        f"RoBERTa and DistilBERT have; got {type(encoder).__name__}"
+        "expected a BERT-like encoder without a head (AutoModel), with a list of layers at "
+        f"{' or '.join(LAYERS)}, got {type(encoder).__name__}"
     )
 
 
@@ -323,14 +365,16 @@ def predict(
 ) -> np.ndarray:
     """Probability that each text is positive.
 
+    A text of more than `MAX_TOKENS`, or than the encoder has positions for, is read in windows, one
+    after the other. Their logits are averaged, each weighted by its tokens.
+
     Args:
         classifier: put into evaluation mode for the call, and back.
         tokenizer: of its encoder.
         texts: any number of strings, none included. An empty string, emoji and scripts that the
-            vocabulary does not know are answered, too, though the answer means little. Beyond
-            `MAX_TOKENS`, or what the encoder has positions for, a text is cut.
-        batch_size: texts read at once.
-        progress: show a bar.
+            vocabulary does not know are answered, too, though the answer means little.
+        batch_size: texts (or windows) read at once.
+        progress: show a bar with the rate, and say how many texts were read in windows.
 
     Returns:
         (n,) float64 in [0, 1], in the order of the texts.
@@ -339,22 +383,37 @@ def predict(
         TypeError: what `check_texts` objects to.
         ValueError: a batch size below 1, or a tokenizer that does not fit the encoder.
     """
-    sentences = tokenize(texts, tokenizer, max_length=_limits(classifier.encoder)[0])
+    windows, owners, most = _windows(texts, tokenizer, _limits(classifier.encoder)[0])
+    sentences = Sentences(windows, padding=tokenizer.pad_token_id)
     _check_fit(classifier.encoder, sentences)
-    order = LengthBatches(sentences.lengths, batch_size)
+    parts = np.bincount(owners)  # windows per text
+    if progress and (long := int((parts > 1).sum())):
+        print(
+            f"{long:,} of {len(parts):,} texts have more than {most} tokens: they are read in "
+            f"{int(parts[parts > 1].sum()):,} windows, and the logits of each text are averaged."
+        )
+    bar = tqdm(
+        desc="predicting",
+        total=len(sentences),
+        unit="text" if len(parts) == len(sentences) else "window",
+        leave=False,
+        **({} if progress else {"disable": True}),
+    )
     device = next(classifier.parameters()).device
-    probabilities = np.zeros(len(sentences))
+    logits = np.zeros(len(sentences))
     was_training = classifier.training
     classifier.eval()
-    try:
-        bar = tqdm(order, desc="predicting", unit="batch", leave=False) if progress else order
-        for rows in bar:
+    try:  # the longest first: the bar's estimate is not too hopeful, and a lack of memory shows
+        for rows in reversed(list(LengthBatches(sentences.lengths, batch_size))):
             batch = sentences.collate([sentences[row] for row in rows])
-            logits = classifier(batch["inputs"].to(device), batch["mask"].to(device))
-            probabilities[rows] = torch.sigmoid(logits.cpu().double()).numpy()
+            answer = classifier(batch["inputs"].to(device), batch["mask"].to(device))
+            logits[rows] = answer.cpu().double().numpy()
+            bar.update(len(rows))
     finally:
+        bar.close()
         classifier.train(was_training)
-    return probabilities
+    mean = np.bincount(owners, sentences.lengths * logits) / np.bincount(owners, sentences.lengths)
+    return torch.sigmoid(torch.from_numpy(mean)).numpy()
 
 
 def save(
@@ -362,8 +421,8 @@ def save(
 ) -> Path:
     """Keep a classifier and its tokenizer in a folder that `load` reads; nothing half-written.
 
-    Everything is written beside the folder and moved there whole. A classifier saved there before
-    is replaced; a folder that holds anything else is left alone.
+    Everything is written beside the folder, loaded once as a check, and moved there whole. A
+    classifier saved there before is replaced; a folder that holds anything else is left alone.
 
     Args:
         classifier: to keep.
@@ -375,16 +434,12 @@ def save(
 
     Raises:
         FileExistsError: the folder exists and holds what `save` did not write.
-        ValueError: the tokenizer has more tokens than the encoder.
+        ValueError: a tokenizer that does not fit the encoder, or anything that `load` would refuse.
     """
     folder = Path(folder)
-    if len(tokenizer) > classifier.encoder.config.vocab_size:
-        raise ValueError(
-            f"expected a tokenizer of at most {classifier.encoder.config.vocab_size} tokens, as "
-            f"the encoder has, got {len(tokenizer)}"
-        )
+    _check_tokenizer(classifier.encoder, tokenizer)
     try:
-        known = {"classifier.json", *_settings(folder)["files"]}
+        known = {"classifier.json", *_content(folder)["files"]}
     except (OSError, ValueError):  # no classifier, or none that can be read
         known = set()
     if folder.is_file() or not known.issuperset(_files(folder)):
@@ -401,7 +456,10 @@ def save(
         save_file(weights, fresh / "classifier.safetensors")
         files = {file: _digest(fresh / file) for file in _files(fresh)}
         content = {"format": FORMAT, "settings": classifier.settings, "files": files}
+        content["probe"] = tokenizer(PROBE)["input_ids"]
+        content["sha256"] = _digest_of(content)
         (fresh / "classifier.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+        load(fresh)
         if folder.exists():
             folder.rename(old)  # removed with the temporary folder
         try:
@@ -424,10 +482,12 @@ def load(
 
     Raises:
         FileNotFoundError: there is no saved classifier in the folder, or one of its files is gone.
-        ValueError: a file is not as it was saved, or the format is one this version does not read.
+        ValueError: a file or a setting is not as it was saved; the format is one that this version
+            does not read; the weights do not fit the settings; the tokenizer does not fit the
+            encoder, or reads a text differently from when it was saved.
     """
     folder = Path(folder)
-    content = _settings(folder)
+    content = _content(folder)
     for name, digest in content["files"].items():
         if not (folder / name).is_file():
             raise FileNotFoundError(f"expected a saved classifier in {folder}, found no {name}")
@@ -446,23 +506,46 @@ def load(
             f"got {content['settings']}"
         ) from error
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    _check_tokenizer(classifier.encoder, tokenizer)
+    if tokenizer(PROBE)["input_ids"] != content["probe"]:
+        raise ValueError(
+            f"the tokenizer in {folder} reads a text differently from when it was saved; another "
+            f"version of transformers can be the reason (this is {transformers.__version__})"
+        )
     classifier.eval()
     return classifier if device is None else classifier.to(device), tokenizer
 
 
-def _settings(folder: Path) -> dict:
-    """The content of classifier.json: format, settings, and the digest of every other file."""
+def _check_tokenizer(encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    if len(tokenizer) > encoder.config.vocab_size:
+        raise ValueError(
+            f"expected a tokenizer of at most {encoder.config.vocab_size} tokens, as the encoder "
+            f"has, got {len(tokenizer)}"
+        )
+    _check_fit(encoder, tokenize([PROBE], tokenizer, max_length=_limits(encoder)[0]))
+
+
+def _content(folder: Path) -> dict:
+    """Of classifier.json: format, settings, the digest of every other file, how PROBE was read."""
     path = folder / "classifier.json"
     if not path.is_file():
-        raise FileNotFoundError(f"expected a saved classifier in {folder}, found no {path.name}")
+        raise FileNotFoundError(
+            f"expected a saved classifier in {folder}, found no {path.name}, which save writes"
+        )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        version = content["format"]
-        if version == FORMAT:
-            return {"settings": dict(content["settings"]), "files": dict(content["files"])}
-    except (ValueError, KeyError, TypeError) as error:
+        version, digest = content["format"], content.pop("sha256", None)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is damaged") from error
-    raise ValueError(f"expected {path} to be of format {FORMAT}, got {version!r}")
+    if version != FORMAT:
+        raise ValueError(f"expected {path} to be of format {FORMAT}, got {version!r}")
+    if digest != _digest_of(content):
+        raise ValueError(f"{path} is not as it was saved")
+    return content
+
+
+def _digest_of(content: dict) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _files(folder: Path) -> list[str]:

@@ -23,19 +23,8 @@ each = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
 MACHINE_PATH = re.compile(r"(/(home|root|tmp|work|Users)/|[A-Z]:\\\\|site-packages)")
 OBJECT_ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")
 ALLOWED_TAGS = {"nbval-ignore-output", "hide-input", "solution"}
-# The second edition has a main path that takes an hour, exercises where they belong with their
-# solutions, and folded cells. The others follow; then this list and the old rules go.
-SECOND_EDITION = ("01_rnn_basics", "02_gru_gates", "03_gru_vs_lstm", "05_stock_forecasting")
-LAST_SECTIONS = {
-    False: ["Claims", "Summary", "Exercises", "References"],
-    True: ["Going further", "Claims", "Summary", "References"],
-}
+LAST_SECTIONS = ["Going further", "Claims", "Summary", "References"]
 MOST_WORDS, MOST_LINES = 3700, 650  # on the main path: an hour
-
-
-def of_edition(second):
-    paths = [path for path in PATHS if (path.stem in SECOND_EDITION) == second]
-    return pytest.mark.parametrize("path", paths, ids=[path.stem for path in paths])
 
 
 def read(path):
@@ -150,8 +139,7 @@ def test_opening(path):
 @each
 def test_closing_sections_in_order(path):
     headings = re.findall(r"^## +(.+?) *$", text_of(path), flags=re.MULTILINE)
-    last = LAST_SECTIONS[path.stem in SECOND_EDITION]
-    assert headings[-len(last) :] == last
+    assert headings[-len(LAST_SECTIONS) :] == LAST_SECTIONS
     numbered = [heading for heading in headings if re.match(r"\d+\. ", heading)]
     assert len(numbered) >= 4
     assert [int(h.split(".")[0]) for h in numbered] == list(range(1, len(numbered) + 1))
@@ -163,15 +151,7 @@ def test_references_can_be_found(path):
     assert len(re.findall(r"arxiv\.org/abs/|doi\.org/", references, flags=re.I)) >= 3
 
 
-@of_edition(second=False)
-def test_exercises_say_how_to_check(path):
-    exercises = text_of(path).split("## Exercises")[1].split("## References")[0]
-    numbers = re.findall(r"^(\d)\. ", exercises, flags=re.MULTILINE)
-    assert numbers == ["1", "2", "3", "4", "5"]
-    assert len(re.findall(r"check\s+yourself", exercises, flags=re.I)) >= 5
-
-
-@of_edition(second=True)
+@each
 def test_every_exercise_has_its_solution(path):
     cells = read(path).cells
     turns = [k for k, cell in enumerate(cells) if cell.source.startswith("**Your turn")]
@@ -187,7 +167,7 @@ def test_every_exercise_has_its_solution(path):
         assert solution.metadata.jupyter.get("outputs_hidden"), f"{number} gives the answer away"
 
 
-@of_edition(second=True)
+@each
 def test_folded_are_figures_claims_and_solutions(path):
     """Both marks of a folded cell agree, and what is taught is never folded."""
     for cell in read(path).cells:
@@ -202,7 +182,7 @@ def test_folded_are_figures_claims_and_solutions(path):
             assert not hidden, f"taught, but folded: {cell.source[:60]}"
 
 
-@of_edition(second=True)
+@each
 def test_main_path_takes_an_hour(path):
     cells = main_path(path)
     words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")

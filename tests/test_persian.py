@@ -188,6 +188,8 @@ def test_the_persian_notebook_is_what_the_catalogue_gives():
                     re.findall(r"\$\$.+?\$\$", "".join(c["source"])) for c in (cell, lesson)
                 ]
                 assert formulas[0] == formulas[1]
+                code = re.findall("`([^`]+)`", "".join(cell["source"]))
+                assert not [text for text in code if "span" in text]
 
 
 def test_a_stale_sentence_falls_back_to_english(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers import reading
-from helpers.reading import read_series
+from helpers.reading import read_series, read_texts
 
 
 def series(periods=60, freq="D", start="2023-12-20", **columns):
@@ -252,3 +252,139 @@ def test_other_bytes(read):
     frame = series().rename(columns={"sales": "Umsätze"})
     assert [*read(written(frame), "Umsätze", encoding="cp1252")] == ["Umsätze"]
     same(read(written(frame), "Umsätze"), frame)
+
+
+# --- texts ----------------------------------------------------------------------------------------
+
+TEXTS = [
+    "a good film",
+    'He said "no", and left; then\nhe came back',
+    "naïve café…",
+    "NA",
+    '"quoted" from the start',
+    "a bad film",
+]
+ANSWERS = ["yes", "no", "yes", "no", "no", "no"]
+
+
+def table(**more):
+    return pd.DataFrame({"id": range(6), "review": TEXTS, "liked": ANSWERS, **more})
+
+
+TEXT_WAYS = {
+    "plain": (lambda f: f.to_csv(index=False), "utf-8"),
+    "semicolons": (lambda f: f.to_csv(index=False, sep=";"), "utf-8"),
+    "tabs, as a spreadsheet's Unicode text": (lambda f: f.to_csv(index=False, sep="\t"), "utf-16"),
+    "mark of the byte order": (lambda f: f.to_csv(index=False), "utf-8-sig"),
+    "cp1252, line ends of Windows": (
+        lambda f: f.to_csv(index=False, lineterminator="\r\n"),
+        "cp1252",
+    ),
+    "an empty column, and white space": (
+        lambda f: f.assign(**{"": "", "liked": " " + f["liked"] + " "}).to_csv(index=False),
+        "utf-8",
+    ),
+    "every cell in quotes": (lambda f: f.to_csv(index=False, quoting=1), "utf-8"),
+}
+
+
+@pytest.fixture
+def texts_of(tmp_path):
+    def write_and_read(content, text="review", label="liked", encoding="utf-8", **options):
+        (tmp_path / "texts.csv").write_bytes(content.encode(encoding))
+        return read_texts(tmp_path / "texts.csv", text, label, **options)
+
+    return write_and_read
+
+
+@pytest.mark.parametrize("way", TEXT_WAYS)
+def test_texts_in_any_form(texts_of, way, capsys):
+    write, encoding = TEXT_WAYS[way]
+    found = texts_of(write(table()), encoding=encoding)
+    assert found["text"].tolist() == TEXTS and found["label"].tolist() == [1, 0, 1, 0, 0, 0]
+    assert found.index.name == "row" and found.attrs["labels"] == ["no", "yes"]
+    said = capsys.readouterr().out
+    assert "Positive (1) is 'yes': 2 texts; negative (0) is 'no': 4." in said
+    assert ("Not UTF-8; read as cp1252." in said) == (encoding == "cp1252")
+
+
+def test_without_names_and_with_quotes_that_are_not_closed(texts_of):
+    lines = ['ham\t"hello, he said; then more', "spam\twin, win; win", "ham\tbye", 'ham\t"so"']
+    found = texts_of("\n".join(lines), text=1, label=0)
+    assert found["label"].tolist() == [0, 1, 0, 0]
+    assert found["text"].tolist() == [line.split("\t")[1] for line in lines]
+    found = texts_of('0,"a; b"\n1,"c, d\ne"\n', text=1, label=0)
+    assert found["text"].tolist() == ["a; b", "c, d\ne"]
+
+
+def test_a_list_of_texts_keeps_every_row(texts_of, capsys):
+    found = texts_of('review\nfine, thanks\n "" \nfine, thanks\na, b; c\n', label=None)
+    assert found["text"].tolist() == ["fine, thanks", "", "fine, thanks", "a, b; c"]
+    assert [*found] == ["text"] and found.index.tolist() == [0, 1, 2, 3]
+    assert "Empty texts, whose answers mean nothing: 1." in capsys.readouterr().out
+
+
+def test_what_is_left_out_is_said(texts_of, capsys):
+    rows = ["good,1", "good,1.0", ",1", "bad,0", "so so,", "both,1", "both,0", "bad,0", "odd,N/A"]
+    found = texts_of("\n".join(["review,liked", *rows]))
+    assert found["text"].tolist() == ["good", "bad"] and found.index.tolist() == [0, 3]
+    assert capsys.readouterr().out.splitlines() == [
+        "9 rows.",
+        "Left out, empty texts: 1.",
+        "Left out, texts without a label: 2.",
+        "Left out, texts with both labels: 2.",
+        "Left out, duplicates: 2.",
+        "Positive (1) is '1': 1 texts; negative (0) is '0': 1.",
+    ]
+
+
+def test_long_numbers_are_different_labels(texts_of):
+    found = texts_of("review,liked\na,10000001\nb,10000002.0\nc,10000001.0\n")
+    assert found["label"].tolist() == [0, 1, 0]
+    assert found.attrs["labels"] == ["10000001", "10000002"]
+
+
+STARS = "review,liked\n" + "\n".join(f"text {n},{n}" for n in range(1, 6))
+
+
+@pytest.mark.parametrize(
+    "given, labels, names",
+    [
+        ({"positive": [4, 5], "negative": [1, 2]}, [0, 0, 1, 1], ["1 or 2", "4 or 5"]),
+        ({"positive": 5}, [0, 0, 0, 0, 1], ["not 5", "5"]),
+        ({"negative": "1"}, [0, 1, 1, 1, 1], ["1", "not 1"]),
+    ],
+)
+def test_more_than_two_labels(texts_of, given, labels, names):
+    found = texts_of(STARS, **given)
+    assert found["label"].tolist() == labels and found.attrs["labels"] == names
+
+
+@pytest.mark.parametrize(
+    "content, given, what",
+    [
+        ("", {}, "as many cells"),
+        (STARS, {}, r"two labels in column 'liked', got 5: '1' \(1\), .* with positive=\[...\]"),
+        (STARS, {"positive": 6}, r"positive \['6'\] and negative \['1', "),
+        (STARS, {"positive": [1], "negative": [1]}, "for each side"),
+        ("review,liked\na,1\nb,1\n", {}, "two labels in column 'liked', got 1"),
+        (
+            "review,stars\na,1\n",
+            {},
+            "columns 'review' and 'liked' in .*, got review, stars; number",
+        ),
+        ("review,liked\na, b, c,1\n", {}, "as many cells in each row"),
+        (STARS, {"label": "review"}, "and one of labels, got 'review' twice"),
+        ("review,liked\na,1\nb,1\nc,N/A\nd,nan\n", {}, "two labels in column 'liked', got 1"),
+        ("a,b\n", {"text": 0, "label": 2}, "columns 0 and 2 .* got 0, 1"),
+    ],
+)
+def test_texts_that_cannot_be_read_are_refused_in_a_sentence(texts_of, content, given, what):
+    with pytest.raises(ValueError, match=what) as found:
+        texts_of(content, **given)
+    assert "\n" not in str(found.value)
+
+
+def test_texts_of_no_file():
+    with pytest.raises(FileNotFoundError, match=r"a CSV file, got none at nowhere\.csv"):
+        read_texts("nowhere.csv", "text")

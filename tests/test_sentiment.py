@@ -1,8 +1,13 @@
 """The classifier of notebook 4: pooling, tokens, training, use and keeping."""
 
+import ast
 import json
+import re
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,11 +19,23 @@ from transformers import (
     BertConfig,
     BertForMaskedLM,
     BertModel,
+    DebertaV2Config,
+    DebertaV2Model,
     DistilBertConfig,
     DistilBertModel,
+    ElectraConfig,
+    ElectraModel,
+    GPT2Config,
+    GPT2Model,
+    ModernBertConfig,
+    ModernBertModel,
+    MPNetConfig,
+    MPNetModel,
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaModel,
+    T5Config,
+    T5EncoderModel,
 )
 
 from helpers import sentiment, training
@@ -30,8 +47,8 @@ GOOD = ["a good film", "the best story", "it was great", "a kind of great film",
 BAD = ["a bad film", "the worst story", "it was bad", "not a good film", "worst of the worst"]
 
 
-def tiny_tokenizer() -> PreTrainedTokenizerFast:
-    vocabulary = {piece: number for number, piece in enumerate([*SPECIAL, *WORDS])}
+def tiny_tokenizer(words=WORDS, special=SPECIAL) -> PreTrainedTokenizerFast:
+    vocabulary = {piece: number for number, piece in enumerate([*special, *words])}
     pieces = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     pieces.normalizer = normalizers.BertNormalizer(lowercase=True)
     pieces.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -68,8 +85,9 @@ def tiny_encoder(model=BertModel, config=BertConfig, **sizes):
 
 
 def tiny(encoder=None, **settings) -> SentimentClassifier:
-    encoder = encoder or tiny_encoder()
-    return SentimentClassifier(encoder, hidden_size=4, **settings).eval()
+    """With an LSTM in two directions, where the settings do not say otherwise."""
+    settings = {"hidden_size": 4, "pooling": "max", "bidirectional": True} | settings
+    return SentimentClassifier(encoder or tiny_encoder(), **settings).eval()
 
 
 # --- pooling ------------------------------------------------------------------------------------
@@ -141,6 +159,21 @@ def test_pool_says_what_is_wrong():
         tiny(pooling="last step")
     with pytest.raises(ValueError, match="expected pooling"):
         tiny(pooling="sum")
+    with pytest.raises(ValueError, match=r"expected an LSTM.*hidden_size=0"):
+        tiny(hidden_size=0)
+
+
+def test_without_an_lstm_the_mean_of_the_real_vectors_is_judged(tokenizer):
+    model = SentimentClassifier(tiny_encoder()).eval()
+    sentences = tokenize(["good film", "a kind of great film"], tokenizer)
+    batch = sentences.collate([sentences[0], sentences[1]])
+    ids, mask = batch["inputs"], batch["mask"]
+    with torch.no_grad():
+        vectors = model.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        means = torch.stack([v[: m.sum()].mean(0) for v, m in zip(vectors, mask, strict=True)])
+        expected = means @ model.out.weight[0] + model.out.bias
+        torch.testing.assert_close(model(ids, mask), expected)
+    assert not any("lstm" in name for name in model.state_dict())
 
 
 @pytest.mark.parametrize("mask", [[[0, 1, 1]], [[1, 0, 1]]])
@@ -164,13 +197,16 @@ def test_padding_changes_the_answer_of_the_last_step_only(how, tokenizer):
 # --- tokens -------------------------------------------------------------------------------------
 
 
-def test_tokens_are_those_of_the_tokenizer(tokenizer):
+def test_tokens_are_those_of_the_tokenizer(tokenizer, capsys):
     sentences = tokenize(["good", "the best film"], tokenizer, [1, 0.25])
     assert sentences.sequences[0] == tokenizer("good")["input_ids"]
     assert sentences.lengths.tolist() == [3, 5]  # [CLS] … [SEP]
     assert (sentences.targets.tolist(), sentences.padding) == ([1, 0.25], 0)
     assert tokenize(["good " * 1000], tokenizer).lengths.tolist() == [sentiment.MAX_TOKENS]
-    assert tokenize(["good " * 9], tokenizer, max_length=6).lengths.tolist() == [6]
+    capsys.readouterr()
+    cut = tokenize(["good " * 9, "a", "bad " * 20], tokenizer, max_length=6)
+    assert cut.sequences == [[2, *[9] * 4, 3], [2, 5, 3], [2, *[6] * 4, 3]]
+    assert capsys.readouterr().out == "2 of 3 texts have more than 6 tokens and are cut there.\n"
     short = tiny_tokenizer()
     short.model_max_length = 6
     assert tokenize(["good " * 9], short).lengths.tolist() == [6]
@@ -185,6 +221,9 @@ def test_a_tokenizer_without_padding_or_special_tokens():
         tokenize(["good"], bare)
     with pytest.raises(ValueError, match="max_length to be at least 3, got 2"):
         tokenize(["good"], tiny_tokenizer(), max_length=2)
+    slow = type("Slow", (), {"is_fast": False})()
+    with pytest.raises(ValueError, match="a fast tokenizer, as AutoTokenizer gives, got Slow"):
+        tokenize(["good"], slow)
 
 
 # --- training -----------------------------------------------------------------------------------
@@ -285,32 +324,61 @@ def test_fine_tuning_says_what_is_wrong(change, message, tokenizer):
 
 DISTILBERT = (DistilBertModel, DistilBertConfig)
 ROBERTA = (RobertaModel, RobertaConfig)
+MPNET = (MPNetModel, MPNetConfig)
+MODERN = {"cls_token_id": 2, "sep_token_id": 3, "bos_token_id": 2, "eos_token_id": 3}
+PADDING_IS_1 = ["[UNK]", "[PAD]", *SPECIAL[2:]]
 
 
 @pytest.mark.parametrize(
-    "kind, sizes, layer",
+    "kind, sizes, special, changes",
     [
-        (DISTILBERT, {"dim": 16, "n_layers": 2, "n_heads": 2}, "transformer.layer.1"),
-        (ROBERTA, {}, "encoder.layer.1"),
+        (DISTILBERT, {"dim": 16, "n_layers": 2, "n_heads": 2}, SPECIAL, "transformer.layer.1"),
+        (ROBERTA, {}, SPECIAL, "encoder.layer.1"),
+        (MPNET, {"pad_token_id": 1}, PADDING_IS_1, "encoder.layer.1"),
+        ((ElectraModel, ElectraConfig), {"embedding_size": 8}, SPECIAL, "encoder.layer.1"),
+        ((DebertaV2Model, DebertaV2Config), {}, SPECIAL, "encoder.layer.1"),
+        ((ModernBertModel, ModernBertConfig), MODERN, SPECIAL, "layers.1"),
     ],
+    ids=lambda value: value[0].__name__ if isinstance(value, tuple) else "",
 )
-def test_other_encoders_are_tuned_saved_and_used(kind, sizes, layer, tokenizer, tmp_path):
+def test_other_encoders_are_tuned_saved_and_used(kind, sizes, special, changes, tmp_path):
     model = tiny(tiny_encoder(*kind, **sizes))
+    tokenizer = tiny_tokenizer(special=special)
     before = {name: value.clone() for name, value in model.encoder.named_parameters()}
     sentences = corpus(tokenizer)
     sentiment.fine_tune(model, sentences, sentences, epochs=1, frozen_layers=1, progress=False)
     changed = [n for n, value in model.encoder.named_parameters() if not value.equal(before[n])]
-    assert changed and all(name.startswith(layer) for name in changed)
+    assert changed and all(name.startswith(changes) for name in changed)
     texts = ["good " * 500, "bad"]  # RoBERTa has one position less than MAX_TOKENS here
     answers = sentiment.predict(model, tokenizer, texts)
     again = sentiment.load(sentiment.save(model, tokenizer, tmp_path / "mine"))
     assert np.array_equal(answers, sentiment.predict(*again, texts))
 
 
+def test_an_encoder_whose_layers_share_their_weights(tokenizer):
+    model, sentences = tiny(tiny_encoder(AlbertModel, AlbertConfig)), corpus(tokenizer)
+    sentiment.fine_tune(model, sentences, sentences, epochs=1, progress=False)
+    assert sentiment.predict(model, tokenizer, GOOD).shape == (5,)
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        lambda: GPT2Model(GPT2Config(**{**SIZES, **MODERN})),
+        lambda: T5EncoderModel(T5Config(vocab_size=20, d_model=16, d_kv=8, d_ff=32, num_layers=1)),
+        lambda: BertForMaskedLM(BertConfig(**SIZES)),
+        lambda: torch.nn.Linear(2, 2),
+    ],
+)
+def test_what_is_no_encoder_is_refused_by_name(encoder):
+    encoder = encoder()
+    with pytest.raises(ValueError, match=f"BERT-like .* got {type(encoder).__name__}"):
+        SentimentClassifier(encoder)
+
+
 @pytest.mark.parametrize(
     "kind, sizes, message",
     [
-        ((AlbertModel, AlbertConfig), {}, "a list of layers at .* got AlbertModel"),
         ((BertModel, BertConfig), {"vocab_size": 12}, "ids below 12, .* got ids up to 19"),
         (ROBERTA, {"pad_token_id": 1}, "padding id 1; .* padding id 0"),
         (ROBERTA, {"max_position_embeddings": 7}, "at most 6 tokens, .* 7 tokens"),
@@ -339,6 +407,24 @@ def test_answers_come_in_the_order_of_the_texts(tokenizer):
     assert len(set(together.round(6))) == 3
 
 
+def test_a_long_text_is_read_to_its_end(tokenizer, capsys):
+    model = tiny(tiny_encoder(max_position_embeddings=6))  # windows of 4 words
+    texts = ["good best film a bad worst story it not", "bad"]
+    answers = sentiment.predict(model, tokenizer, texts, batch_size=1)
+    assert capsys.readouterr().out == (
+        "1 of 2 texts have more than 6 tokens: they are read in 3 windows, and the logits of each "
+        "text are averaged.\n"
+    )
+    windows = sentiment.predict(
+        model, tokenizer, ["good best film a", "bad worst story it", "not"], progress=False
+    )
+    assert capsys.readouterr().out == ""
+    logits = np.log(windows / (1 - windows))
+    expected = 1 / (1 + np.exp(-np.average(logits, weights=[6, 6, 3])))
+    assert answers[0] == pytest.approx(expected, abs=1e-6)
+    assert abs(answers[0] - windows[0]) > 1e-5  # what was cut off would be answered like the first
+
+
 def test_nothing_in_nothing_out(tokenizer):
     assert sentiment.predict(tiny(), tokenizer, []).shape == (0,)
 
@@ -361,6 +447,10 @@ def test_strange_texts_get_an_answer(tokenizer):
 def test_predicting_says_what_is_wrong(tokenizer):
     with pytest.raises(TypeError, match=r"pass one column of it, for example df\['text'\]"):
         sentiment.predict(tiny(), tokenizer, pd.DataFrame({"text": ["good"]}))
+    with pytest.raises(TypeError, match=r"got a dict; pass one column of it"):
+        sentiment.predict(tiny(), tokenizer, {"text": ["good"]})
+    with pytest.raises(TypeError, match="strings, got int at position 0"):
+        sentiment.predict(tiny(), tokenizer, pd.Series([1, 2]))
     with pytest.raises(ValueError, match="batch_size"):
         sentiment.predict(tiny(), tokenizer, ["good"], batch_size=0)
     with pytest.raises(ValueError, match="ids below 12"):
@@ -381,11 +471,12 @@ def test_predicting_uses_no_dropout_and_leaves_the_mode_as_it_was(tokenizer):
     "settings",
     [
         {},
-        {"pooling": "mean", "bidirectional": False},
+        {"pooling": "mean", "bidirectional": False, "labels": ("ham", "spam")},
+        {"hidden_size": 0, "pooling": "mean", "bidirectional": False},
         {"encoder": BertForMaskedLM(BertConfig(**SIZES)).bert},  # has no pooler
         {"encoder": tiny_encoder().half()},
     ],
-    ids=["usual", "one direction", "no pooler", "half precision"],
+    ids=["usual", "one direction", "no LSTM", "no pooler", "half precision"],
 )
 def test_saved_and_loaded_gives_the_same_answers(settings, tokenizer, tmp_path):
     model = tiny(**settings)
@@ -395,6 +486,7 @@ def test_saved_and_loaded_gives_the_same_answers(settings, tokenizer, tmp_path):
     before = sentiment.predict(model, tokenizer, texts)
     assert np.array_equal(before, sentiment.predict(again, tokenizer_again, texts))
     assert not again.training and again.settings == model.settings
+    assert again.labels == model.labels
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["mine"]
 
 
@@ -466,18 +558,117 @@ def test_whatever_is_wrong_in_a_folder_is_named(tokenizer, tmp_path):
     sentiment.load(folder)
 
 
+def changed(folder, sign, **change) -> Path:
+    """The folder, with something changed in its classifier.json."""
+    path = folder / "classifier.json"
+    content = {**json.loads(path.read_text()), **change}
+    if sign:
+        del content["sha256"]
+        content["sha256"] = sentiment._digest_of(content)
+    path.write_text(json.dumps(content))
+    return folder
+
+
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"format": 1}, "to be of format 2, got 1"),
+        ({"format": 1}, "to be of format 3, got 1"),
         ({"settings": {"hidden_size": 4, "units": 4}}, "does not fit the weights .* 'units': 4"),
         ({"settings": {"hidden_size": 5}}, "does not fit the weights"),
         ({"settings": {"pooling": "sum"}}, "does not fit the weights"),
-        ({"settings": 3}, "is damaged"),
+        ({"probe": [2, 7, 3]}, "reads a text differently from when it was saved"),
     ],
 )
 def test_settings_that_do_not_fit(change, message, tokenizer, tmp_path):
-    path = sentiment.save(tiny(), tokenizer, tmp_path / "mine") / "classifier.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    folder = sentiment.save(tiny(), tokenizer, tmp_path / "mine")
     with pytest.raises(ValueError, match=message):
-        sentiment.load(path.parent)
+        sentiment.load(changed(folder, sign=True, **change))
+
+
+def test_a_setting_that_fits_the_weights_cannot_be_changed(tokenizer, tmp_path):
+    folder = sentiment.save(tiny(), tokenizer, tmp_path / "mine")
+    settings = tiny(pooling="mean").settings
+    with pytest.raises(ValueError, match=r"classifier\.json is not as it was saved"):
+        sentiment.load(changed(folder, sign=False, settings=settings))
+    (folder / "classifier.json").write_text("[3]")
+    with pytest.raises(ValueError, match="is damaged"):
+        sentiment.load(folder)
+
+
+def test_the_tokenizer_of_another_classifier_is_refused(tokenizer, tmp_path):
+    folder = sentiment.save(tiny(), tokenizer, tmp_path / "mine")
+    other = sentiment.save(tiny(), tiny_tokenizer(WORDS[::-1]), tmp_path / "other")
+    (folder / "tokenizer.json").write_bytes((other / "tokenizer.json").read_bytes())
+    with pytest.raises(ValueError, match=r"tokenizer\.json is not as it was saved"):
+        sentiment.load(folder)
+
+
+def test_a_folder_that_was_saved_in_another_way(tokenizer, tmp_path):
+    tokenizer.save_pretrained(tmp_path)
+    tiny().encoder.save_pretrained(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"no classifier\.json, which save writes"):
+        sentiment.load(tmp_path)
+
+
+def test_what_could_not_be_loaded_is_not_saved(tokenizer, tmp_path):
+    odd = type("Odd", (BertModel,), {})(BertConfig(**SIZES))
+    odd.extra = torch.nn.Linear(2, 2)  # AutoModel would build a BertModel without it
+    with pytest.raises(ValueError, match="does not fit the weights"):
+        sentiment.save(tiny(odd), tokenizer, tmp_path / "mine")
+    assert not list(tmp_path.iterdir())
+
+
+# --- a CSV file of one's own --------------------------------------------------------------------
+
+NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "04_sentiment_analysis.ipynb"
+
+
+def test_the_notebooks_recipe_answers_another_file_in_a_new_process(tokenizer, tmp_path):
+    draw = np.random.default_rng(0)
+    texts = [" ".join(draw.choice(WORDS, draw.integers(3, 9))) for _ in range(80)]
+    texts += ["", texts[0], 'he said "good", and left;\nit was bad', "the worst"]
+    labels = [*draw.choice(["ham", "spam"], 80), "ham", "spam", "ham", ""]
+    file = tmp_path / "mail.csv"
+    pd.DataFrame({"kind": labels, "mail": texts}).to_csv(file, index=False, encoding="utf-8-sig")
+
+    cells = nbformat.read(NOTEBOOK, as_version=4).cells
+    (start,) = [n for n, cell in enumerate(cells) if "### Your own CSV\n" in cell.source + "\n"]
+    code = []
+    for cell in cells[start + 1 :]:
+        if cell.source.startswith("##"):
+            break
+        if cell.cell_type == "code" and "CSV =" not in cell.source:  # the notebook's own file
+            code.append(cell.source)
+    code, lines = re.subn(
+        "^FILE, TEXT, LABEL = .*$",
+        'FILE, TEXT, LABEL = CSV, "mail", "kind"',
+        "\n".join(code),
+        flags=re.M,
+    )
+    assert lines == 1
+    names = {}
+    for cell in cells:
+        if cell.cell_type == "code" and "get_ipython" not in cell.source:
+            tree = ast.parse(cell.source)
+            tree.body = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
+            exec(compile(tree, NOTEBOOK.name, "exec"), names)
+    rival = SimpleNamespace(predict=lambda texts: np.zeros(len(texts), dtype=int))
+    names |= {
+        "CSV": file,
+        "ENCODER": "tiny",
+        "bag_of_words": lambda: SimpleNamespace(fit=lambda *_: rival),
+        "data": SimpleNamespace(
+            cache_folder=lambda: tmp_path, load_encoder=lambda *_: (tokenizer, tiny_encoder())
+        ),
+        "device": torch.device("cpu"),
+        "training": SimpleNamespace(threads=nullcontext),
+    }
+    exec(code, names)
+
+    answers = pd.read_csv(names["RESULT"], keep_default_na=False, encoding="utf-8-sig")
+    assert answers["row"].tolist() == list(range(len(texts))) and answers["text"].tolist() == texts
+    here = sentiment.predict(names["own_classifier"], tokenizer, texts)
+    assert answers["probability"].to_numpy() == pytest.approx(here, abs=1e-6)
+    assert len(set(here.round(5))) > 40  # another order would be seen
+    said = np.where(answers["probability"] > 0.5, "spam", "ham")
+    assert answers["answer"].tolist() == said.tolist()

@@ -1,6 +1,7 @@
-"""The cell that a notebook teaches and the one that `helpers.cells` offers give equal numbers.
+"""What a notebook teaches and what `helpers` offers give equal numbers: cells, the training loop.
 
-The taught code is not copied here: it is taken out of the notebook by its cells' tag and executed.
+The taught code is not copied here: it is taken out of the notebook, by its cells' tag or by what it
+defines, and executed.
 """
 
 from pathlib import Path
@@ -8,10 +9,12 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import cells
+from helpers import cells, sentiment, training
+from helpers.text import Sentences, batches
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 
@@ -79,3 +82,45 @@ def test_taught_sigmoid_is_exact_far_out(gru):
     with np.errstate(all="raise"):
         values = gru["sigmoid"](np.array([-1000.0, 0.0, 1000.0]))
     assert values.tolist() == [0.0, 0.5, 1.0]
+
+
+class Mean(torch.nn.Module):
+    """Logits from the mean of word vectors, with dropout."""
+
+    def __init__(self):
+        super().__init__()
+        self.vectors = torch.nn.Embedding(30, 8)
+        self.drop, self.out = torch.nn.Dropout(0.3), torch.nn.Linear(8, 1)
+
+    def forward(self, ids, mask):
+        return self.out(self.drop(sentiment.pool(self.vectors(ids), mask, "mean"))).squeeze(1)
+
+
+@pytest.mark.parametrize("epochs, patience", [(3, 3), (40, 2)])
+def test_taught_training_loop_does_what_fit_does(epochs, patience, tmp_path):
+    saved = nbformat.read(NOTEBOOKS / "04_sentiment_analysis.ipynb", as_version=4)
+    (source,) = [cell.source for cell in saved.cells if "def fit(" in cell.source]
+    names = {"torch": torch, "training": training}
+    exec(source, names)
+    draw = np.random.default_rng(0)  # labels by chance: soon the validation loss rises
+    parts = [
+        Sentences([draw.integers(30, size=n) for n in lengths], draw.integers(2, size=len(lengths)))
+        for lengths in (draw.integers(1, 9, 50), draw.integers(1, 9, 25))
+    ]
+
+    def run(train, **more):
+        training.seed_everything(0)
+        model = Mean()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=0.05)
+        loops = batches(parts[0], 8, seed=0), batches(parts[1], 16)
+        options = {"loss": sentiment.batch_loss, "optimizer": optimizer, **more}
+        return model, train(model, *loops, epochs=epochs, patience=patience, **options)
+
+    taught, losses = run(names["fit"], path=tmp_path / "best.pt")
+    model, history = run(training.fit, progress=False)
+    np.testing.assert_allclose(losses.train_loss, history.train_loss)
+    np.testing.assert_allclose(losses.valid_loss, history.valid_loss)
+    assert losses.best_epoch == history.best_epoch and not taught.training
+    assert (history.stopped == "patience") == (epochs == 40)
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, taught.state_dict()[name]), name

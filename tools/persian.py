@@ -18,7 +18,7 @@ MARKER = r"\s*(?:#+ |- |> ?)*"
 # JupyterLab aligns paragraphs on the left, whatever their direction.
 PARAGRAPH = '<span style="display: block; text-align: right">{}</span>'
 # A formula is drawn from left to right anyway; code with signs in it must be told to be.
-CODE = re.compile(r"`[^`]*[^`\w.][^`]*`")
+CODE = re.compile(r"`([^`]+)`")
 
 
 def pieces(source: str) -> Iterator[tuple[str, str]]:
@@ -62,11 +62,14 @@ def wordless(message: str) -> bool:
 def right_to_left(source: str, known: dict[str, str]) -> str:
     """The cell in Persian; where a block is not translated, it stands in English."""
 
+    def code(found):
+        return f'<span dir="ltr">{found[0]}</span>' if re.search(r"[^\w.]", found[1]) else found[0]
+
     def block(text, kind):
         if kind == "paragraph":
             return PARAGRAPH.format(block(text, "other"))
         if text in known:
-            return CODE.sub(lambda m: f'<span dir="ltr">{m[0]}</span>', known[text])
+            return CODE.sub(code, known[text])
         return text if wordless(text) else f'<span dir="ltr">{text}</span>'
 
     text = "".join(block(text, kind) if kind else text for text, kind in pieces(source))
