@@ -28,6 +28,7 @@ FONT_FILE = "package/files/vazirmatn-arabic-wght-normal.woff2"
 # What formulas are written with: Latin, Greek, punctuation, arrows, operators, italics.
 MATH = "20-7E,A0-FF,300-36F,370-3FF,2010-205F,2100-214F,2190-22FF,2308-230B,23B0-23E1,"
 MATH += "27E6-27EF,1D434-1D467,1D6E4-1D71B"
+LOSSLESS = 100_000  # bytes: a word cloud has more; with a little loss, about half as many
 FACE = """
 /* Vazirmatn, by Saber Rastikerdar, under the SIL Open Font License: see vazirmatn-OFL.txt */
 @font-face {
@@ -233,11 +234,14 @@ def font() -> Path | None:
 
 
 def webp(path: Path) -> tuple[int, int]:
-    """The picture beside it as WebP without loss; its width and height."""
+    """The picture beside it as WebP, without loss unless it is large; its width and height."""
     from PIL import Image
 
+    small = path.with_suffix(".webp")
     with Image.open(path) as picture:
-        picture.save(path.with_suffix(".webp"), lossless=True)
+        picture.save(small, lossless=True)
+        if small.stat().st_size > LOSSLESS:
+            picture.save(small, quality=85)
         size = picture.size
     path.unlink()
     return size
