@@ -27,13 +27,20 @@ class Untranslated(SphinxTransform):
 
 
 class Links(SphinxPostTransform):
-    """A link to a file that is no page here leads to the English page, or to the repository."""
+    """A link to a file that is no page here leads to the English page, or to the repository.
+
+    Notebooks write a heading's anchor with its capitals, as JupyterLab does; a page has none.
+    """
 
     default_priority = 5  # before MyST looks for it
 
     def run(self, **kwargs):
+        places = {name for node in self.document.findall(nodes.section) for name in node["ids"]}
         for node in list(self.document.findall(addnodes.pending_xref)):
             if node["reftype"] == "myst" and not node["refdomain"]:
+                if (place := node["reftarget"].lower()) in places:
+                    node.replace_self(nodes.reference("", "", *node.children, refuri=f"#{place}"))
+                    continue
                 target, _, anchor = node["reftarget"].partition("#")
                 if not target:
                     continue
@@ -80,6 +87,8 @@ def in_language(app, config):
     words = staging.Words(config.language)
     config.project = config.html_title = words(staging.TITLE)
     config.author, config.copyright = words(staging.AUTHOR), words(staging.RIGHTS)
+    if config.language != "en":
+        config.html_baseurl += f"{config.language}/"
 
 
 # --- formulas: MathML, which every browser draws without a script ---------------------------------
@@ -117,7 +126,8 @@ def page_context(app, pagename, templatename, context, doctree):
     for other in staging.NAMES:
         if other != language and pagename in pages(staging.BUILD / other):
             address = home + ("" if other == "en" else f"{other}/") + f"{pagename}.html"
-            lines.append(f'<link rel="alternate" hreflang="{other}" href="{address}">')
+            full = SOURCE.site + ("" if other == "en" else f"{other}/") + f"{pagename}.html"
+            lines.append(f'<link rel="alternate" hreflang="{other}" href="{full}">')
             buttons.insert(0, {"type": "link", "url": address, "text": staging.NAMES[other]})
     if pagename in staging.LESSONS:
         path = f"{pagename}.ipynb"

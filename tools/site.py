@@ -179,12 +179,14 @@ def finish(languages: list[str]) -> int:
         for tag in set(re.findall(r"<img [^>]*>", text)):
             text = text.replace(tag, image(tag, page.parent, sizes))
         if page.is_relative_to(OUT / "fa"):
-            text = text.replace('<html lang="fa"', '<html lang="fa" dir="rtl"', 1)
+            text = re.sub('<html lang="fa"(?! dir)', '<html lang="fa" dir="rtl"', text, count=1)
+            text = text.replace('class="untranslated"', 'class="untranslated" lang="en" dir="ltr"')
         page.write_text(text, encoding="utf-8")
     for path in [*OUT.rglob("*.map"), *OUT.rglob("fontawesome.js*"), *OUT.rglob(".buildinfo")]:
         path.unlink(missing_ok=True)
-    for folder in [*OUT.rglob("_static/locales"), *OUT.rglob("_sphinx_design_static")]:
-        shutil.rmtree(folder)
+    for name in ("_static/locales", "_sphinx_design_static", "jupyter_execute", "_sources"):
+        for folder in list(OUT.rglob(name)):
+            shutil.rmtree(folder)
     for sheet in OUT.rglob("pydata-sphinx-theme.css"):
         only_icons(sheet, icons)
     (OUT / ".nojekyll").touch()

@@ -169,6 +169,11 @@ def unit_page(language: str, words: Words) -> str:
     said = {key: known.get(text, text) for key, text in unit_words(page).items()}
     page = re.sub(WORDS, lambda m: m[1] + json.dumps(said, ensure_ascii=False) + m[3], page)
     if language != "en":
+        for key, tag in (
+            ("title", r"(<title>)[^<]*"),
+            ("description", r'(name="description" content=")[^"]*'),
+        ):
+            page = re.sub(tag, lambda m: m[1] + html.escape(said[key]), page, count=1)  # noqa: B023
         direction = ' dir="rtl"' if language in RIGHT_TO_LEFT else ""
         page = page.replace('<html lang="en"', f'<html lang="{language}"{direction}', 1)
         link = f'<a href="{TRANSLATIONS}.html">{words(HOW_TO_SIGN)}</a>'

@@ -61,6 +61,8 @@ def test_links_inside_lead_to_a_file_and_a_place(page):
     for link in re.findall(
         r'(?:href|src)="([^"]*)"', re.sub(r"(?s)<script\b.*?</script>", "", text_of(page))
     ):
+        if link.startswith(files := f"{SOURCE.address}/blob/{SOURCE.ref}/"):
+            lost += [link] * (not (ROOT / link.removeprefix(files).split("#")[0]).exists())
         if re.match(r"\w+:|//", link):
             continue
         address, anchor = urldefrag(html.unescape(link))
@@ -152,5 +154,8 @@ def test_the_claims_page_has_every_claim():
 @pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("fa/")])
 def test_a_translated_page_runs_from_right_to_left(page):
     text = text_of(page)
-    assert re.search(r'<html lang="fa" dir="rtl"', text)
+    assert re.search(r'<html lang="fa" dir="rtl"(?! dir)', text)
+    assert f'<link rel="canonical" href="{SOURCE.site}{page}"' in text or page == "fa/unit.html"
+    assert not re.search(r'class="untranslated"(?! lang="en")', text)
+    assert re.search(r"<title>[^<]*[؀-ۿ]", text)
     assert not re.search(r"<p>::|msgid", text)  # a block formula that was translated
