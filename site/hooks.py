@@ -125,10 +125,9 @@ def page_context(app, pagename, templatename, context, doctree):
         context["theme_announcement"] = f"{words(staging.UNSIGNED)} {link}"
     for other in staging.NAMES:
         if other != language and pagename in pages(staging.BUILD / other):
-            address = home + ("" if other == "en" else f"{other}/") + f"{pagename}.html"
-            full = SOURCE.site + ("" if other == "en" else f"{other}/") + f"{pagename}.html"
-            lines.append(f'<link rel="alternate" hreflang="{other}" href="{full}">')
-            buttons.insert(0, {"type": "link", "url": address, "text": staging.NAMES[other]})
+            path = ("" if other == "en" else f"{other}/") + f"{pagename}.html"
+            lines.append(f'<link rel="alternate" hreflang="{other}" href="{SOURCE.site}{path}">')
+            buttons.insert(0, {"type": "link", "url": home + path, "text": staging.NAMES[other]})
     if pagename in staging.LESSONS:
         path = f"{pagename}.ipynb"
         translated = path.replace("/", f"/{language}/")

@@ -10,7 +10,7 @@ import threading
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from check_pages import PAGES
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tools import staging
 from tools.site import OUT
@@ -189,4 +189,9 @@ def test_the_unit_is_played_with_by_keyboard(page):
             for slider in page.locator("#sliders input").all():
                 slider.press("End")
             assert not re.search("NaN|Infinity|undefined", page.locator("main").inner_html())
+    page.locator("#all summary").click()
+    weight = page.locator("#weights input").first
+    weight.fill("5000")
+    weight.press("Tab")
+    expect(weight).to_have_value("1000")  # the most that counts
     assert not page.complaints

@@ -37,6 +37,7 @@ def loaded(text: str) -> list[str]:
 def test_all_pages_are_there():
     wanted = ["index", *staging.LESSONS, staging.CLAIMS, "notebooks/assignments/README", "unit"]
     assert {f"{name}.html" for name in wanted} <= set(PAGES)
+    assert not list(OUT.rglob("*.ipynb"))  # what the build leaves beside them
 
 
 @pytest.mark.parametrize("page", PAGES)
